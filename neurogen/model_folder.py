@@ -1,0 +1,233 @@
+"""A model folder: everything needed to sample, and nothing that runs code.
+
+    config.yaml           settings of both stages, scaling, bin edges, rate curve, label counts, sha256 of the weights
+    weights.safetensors   tensors "first_stage.*" and, where there is a prior, "prior.*"
+    README.md             card: data, steps, seed, measured figures, licence
+
+Files are written beside and renamed; the weights' checksum is verified on loading.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from event_tools.atomic import replacing
+from neurogen.config import ConfigError, PriorConfig, StageOneConfig, parse_config
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from neurogen.data.scaling import Scaling
+    from neurogen.models.prior import SpikingPrior
+    from neurogen.models.tts_vqvae import TTSVQVAE
+
+FORMAT = 1
+
+
+class ModelFolderError(ValueError):
+    """A model folder that cannot be used; the text is one sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DataInfo:
+    """What sampling has to know of the training data.
+
+    classes: names, one per label; label_counts: training items of each label; sensor_size: (width, height) of
+    recordings or None for images; edges: the T + 1 bin edges in microseconds of a typical recording; profile: its rate
+    curve (`RateCurve.to_dict()`); event_counts: median events of a recording of each label.
+    """
+
+    classes: tuple[str, ...]
+    label_counts: tuple[int, ...]
+    sensor_size: tuple[int, int] | None = None
+    edges: tuple[int, ...] | None = None
+    profile: dict[str, Any] | None = None
+    event_counts: tuple[float, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredModel:
+    """The parts of a model folder, on the CPU and in eval mode."""
+
+    stage1: StageOneConfig
+    first_stage: TTSVQVAE
+    scaling: Scaling | None
+    data_info: DataInfo
+    prior_config: PriorConfig | None
+    prior: SpikingPrior | None
+    card: dict[str, Any]
+    sha256: str
+
+
+def save_model(
+    folder: str | Path,
+    *,
+    stage1: StageOneConfig,
+    first_stage: nn.Module,
+    scaling: Scaling | None,
+    data_info: DataInfo,
+    prior_config: PriorConfig | None = None,
+    prior: nn.Module | None = None,
+    card: dict[str, Any] | None = None,
+) -> Path:
+    """Write a model folder and return its path; an existing one is replaced file by file, its description last.
+
+    card: plain values (numbers, strings) shown in README.md: steps, seed, measured figures.
+    """
+    from safetensors.torch import save
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = _named("first_stage", first_stage) | (_named("prior", prior) if prior is not None else {})
+    weights = save(tensors)
+    description = {
+        "format": FORMAT,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "first_stage": stage1.model_dump(mode="json"),
+        "prior": None if prior_config is None else prior_config.model_dump(mode="json"),
+        "scaling": None if scaling is None else scaling.to_dict(),
+        "data": _plain(dataclasses.asdict(data_info)),
+        "card": _plain(card or {}),
+    }
+    _write(folder / "weights.safetensors", weights)
+    _write(folder / "README.md", _card(description).encode())
+    _write(folder / "config.yaml", yaml.safe_dump(description, sort_keys=False).encode())
+    return folder
+
+
+def find_model(path: str | Path) -> Path:
+    """The model folder at `path` or in the run at `path`; raises ModelFolderError."""
+    path = Path(path)
+    for folder in (path, path / "model"):
+        if (folder / "weights.safetensors").is_file() and (folder / "config.yaml").is_file():
+            return folder
+    if not path.exists():
+        raise ModelFolderError(f"expected a run or model folder at {path}, found nothing; train one with `neurogen train`")
+    if (path / "config.yaml").is_file():
+        raise ModelFolderError(f"{path} is a run that has not finished; finish it with `neurogen train ... --resume`")
+    raise ModelFolderError(f"expected a run or model folder at {path}, found no config.yaml with weights.safetensors")
+
+
+def load_model(path: str | Path) -> StoredModel:
+    """Read a model folder (or the one in a run) and check its weights; raises ModelFolderError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from neurogen.data.scaling import Scaling
+    from neurogen.models.prior import SpikingPrior
+    from neurogen.models.tts_vqvae import TTSVQVAE
+
+    folder = find_model(path)
+    description = _description(folder)
+    weights = (folder / "weights.safetensors").read_bytes()
+    sha256 = hashlib.sha256(weights).hexdigest()
+    if sha256 != description["sha256"]:
+        raise ModelFolderError(
+            f"{folder / 'weights.safetensors'} has sha256 {sha256[:12]}..., config.yaml says {description['sha256'][:12]}...; "
+            f"the folder was altered or cut short, take a fresh copy"
+        )
+    try:
+        tensors = load(weights)
+        stage1 = parse_config(description["first_stage"], source=str(folder))
+        prior_config = description["prior"] and parse_config(description["prior"], source=str(folder))
+        first_stage = _filled(TTSVQVAE(stage1), "first_stage", tensors, folder)
+        prior = prior_config and _filled(SpikingPrior(prior_config.model, prior_config.neurons), "prior", tensors, folder)
+        scaling = None if description["scaling"] is None else Scaling.from_dict(description["scaling"])
+        data_info = _data_info(description["data"])
+    except (SafetensorError, ConfigError, KeyError, TypeError) as error:
+        raise ModelFolderError(f"{folder} is not a model folder of this version: {error}") from error
+    return StoredModel(
+        stage1, first_stage, scaling, data_info, prior_config, prior, description["card"], description["sha256"]
+    )
+
+
+def load_first_stage(path: str | Path) -> StoredModel:
+    """The first stage of a run or model folder; raises ModelFolderError where there is none."""
+    return load_model(path)
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    try:
+        description = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        if description["format"] != FORMAT:
+            raise ModelFolderError(f"{folder} has format {description['format']}, this neurogen reads {FORMAT}; update it")
+        for key in ("sha256", "first_stage", "prior", "scaling", "data", "card"):
+            description[key]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ModelFolderError(f"{folder / 'config.yaml'}: expected a model's description, cannot read it ({error!r})") from error
+    return description
+
+
+def _named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+
+
+def _filled(module: Any, prefix: str, tensors: dict[str, Tensor], folder: Path) -> Any:
+    own = {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
+    try:
+        module.load_state_dict(own, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelFolderError(f"{folder}: the weights are of another network: {reason}") from error
+    return module.eval()
+
+
+def _data_info(values: dict[str, Any]) -> DataInfo:
+    tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return DataInfo(**tuples)
+
+
+def _plain(value: Any) -> Any:
+    """Tuples to lists and numpy or torch scalars to Python's, so that YAML stays plain."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _card(description: dict[str, Any]) -> str:
+    stage1, prior, data = description["first_stage"], description["prior"], description["data"]
+    lines = [
+        f"# {stage1['system']} on {stage1['data']['name']}",
+        "",
+        f"A spiking generative model made with neurogen: temporal-codebook VQ-VAE of the {stage1['model']['kind']} kind, "
+        + ("with a spiking transformer prior." if prior else "first stage only (no prior)."),
+        "",
+        f"- data: {stage1['data']['name']}, {sum(data['label_counts'])} training items, {len(data['classes'])} classes",
+        f"- time steps: {stage1['model']['steps']}; codebook: {stage1['codebook']['size']} rows",
+        f"- first stage: {stage1['train']['steps']} steps of {stage1['train']['batch_size']}, seed {stage1['seed']}",
+    ]
+    if prior:
+        lines.append(f"- prior: {prior['train']['steps']} steps of {prior['train']['batch_size']}, seed {prior['seed']}")
+    lines += [f"- {key}: {value}" for key, value in description["card"].items()]
+    licence = DATA_LICENCES.get(stage1["data"]["name"], "that of your data")
+    lines += [
+        f"- data licence: {licence}",
+        "- code licence: Apache-2.0",
+        "",
+        "```python",
+        "import neurogen",
+        'samples = neurogen.load("this/folder").sample(16)' if prior else 'model = neurogen.load("this/folder")',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+DATA_LICENCES = {
+    "digits": "CC BY 4.0 (Alpaydin and Kaynak, UCI, as in scikit-learn)",
+    "nmnist": "CC BY-SA 4.0 (Orchard et al. 2015)",
+    "mnist": "CC BY-SA 3.0 (LeCun, Cortes, Burges)",
+    "fashion": "MIT (Zalando SE)",
+}
