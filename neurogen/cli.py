@@ -1,0 +1,220 @@
+"""The `neurogen` command: train, sample, reconstruct, plot, info, configs, demo, doctor, events.
+
+Answers go to stdout, talk to stderr. An error that a person can mend is one sentence and exit status 2. Everything
+heavy is imported inside the command that needs it, so that --help and --version are instant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from event_tools.cli import app as events_app
+
+app = typer.Typer(
+    name="neurogen",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Spiking networks that generate images and event-camera recordings.",
+)
+app.add_typer(events_app, name="events", help="Event recordings: info, convert, show, compare.")
+
+ModelPath = Annotated[Path, typer.Argument(help="A finished run or a model folder.", show_default=False)]
+Overrides = Annotated[Optional[list[str]], typer.Argument(help="section.key=value, any number of them.")]  # noqa: UP045
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+
+
+def main() -> None:
+    """Run the command line; exits 2 with one sentence for anything a person can mend."""
+    try:
+        app(prog_name="neurogen")
+    except (ValueError, OSError, ImportError) as error:
+        if os.environ.get("NEUROGEN_DEBUG"):
+            raise
+        sys.stderr.write(f"neurogen: {_sentence(error)}\n")
+        raise SystemExit(2) from None
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}; free space or choose another place"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"neurogen {version('neurogen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Spiking networks that generate images and event-camera recordings."""
+
+
+@app.command(epilog="Example: neurogen train tts_vqvae/digits train.steps=300 --out runs/digits")
+def train(
+    config: Annotated[str, typer.Argument(help="A name that `neurogen configs` lists, or a YAML file.")],
+    overrides: Overrides = None,
+    out: Annotated[Optional[Path], typer.Option(help="Folder of the run.")] = None,  # noqa: UP045
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+) -> None:
+    """Train a system; the run can be stopped and resumed bitwise."""
+    from neurogen.config import load_config
+    from neurogen.training import train_run
+    from train import find_config
+
+    out = out or Path("runs") / config.removesuffix(".yaml").replace("/", "-")
+    folder = train_run(load_config(find_config(config), overrides or ()), out, resume=resume)
+    typer.echo(str(folder))
+
+
+@app.command(epilog="Example: neurogen sample runs/demo/model --count 40 --out samples --to bin,aedat4,html")
+def sample(
+    model: ModelPath,
+    out: Annotated[Path, typer.Option(help="New folder for the samples.")],
+    count: Annotated[int, typer.Option(min=1, help="How many.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    label: Annotated[Optional[str], typer.Option(help="Class name; otherwise drawn as in training.")] = None,  # noqa: UP045
+    temperature: Annotated[float, typer.Option(help="Above 1 flattens, below 1 sharpens.")] = 1.0,
+    top_k: Annotated[Optional[int], typer.Option(min=1, help="Only the k likeliest codes.")] = None,  # noqa: UP045
+    top_p: Annotated[Optional[float], typer.Option(help="Only the likeliest codes up to this mass.")] = None,  # noqa: UP045
+    unfold: Annotated[bool, typer.Option("--unfold", help="Also lay the T frames side by side.")] = False,
+    to: Annotated[str, typer.Option(help="Formats: bin,aedat4,hdf5,gif,html,png,npz; empty takes all that fit.")] = "",
+    device: Device = "auto",
+) -> None:
+    """Draw samples from a trained model and write them as a data set."""
+    from neurogen.model import load
+    from neurogen.progress import bar
+    from neurogen.sampling import check_formats, check_free, write_samples
+    from neurogen.training.device import choose_device
+
+    _tune()
+    check_free(out)
+    loaded = load(model, str(choose_device(device)))
+    formats = check_formats([name.strip() for name in to.split(",") if name.strip()], loaded.makes_recordings)
+    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    with bar("sampling", count) as progress:
+        samples = loaded.sample(count, label_index(loaded.classes, label), seed, progress=progress, **options)
+    typer.echo(str(write_samples(samples, loaded, out, formats, seed, options, unfold)))
+
+
+@app.command(epilog="Example: neurogen reconstruct runs/digits --count 16 --out reconstructed")
+def reconstruct(
+    model: ModelPath,
+    out: Annotated[Path, typer.Option(help="New folder for pictures and recordings.")],
+    count: Annotated[int, typer.Option(min=1, help="How many test items.")] = 16,
+    data: Annotated[Optional[Path], typer.Option(help="Data to read instead of the model's own.")] = None,  # noqa: UP045
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Send test items through the first stage; write what came back and print how close it is."""
+    from neurogen.model import load
+    from neurogen.reconstruction import reconstruct_test_items
+    from neurogen.training.device import choose_device
+
+    _tune()
+    figures = reconstruct_test_items(load(model, str(choose_device(device))), out, count, data)
+    _print_figures(figures, as_json)
+
+
+@app.command(epilog="Example: neurogen plot runs/digits")
+def plot(run: Annotated[Path, typer.Argument(help="A run.")]) -> None:
+    """Draw a run's losses, codebook use and firing rates."""
+    from neurogen.plots import plot_run
+
+    for path in plot_run(run):
+        typer.echo(str(path))
+
+
+@app.command(epilog="Example: neurogen info tts_vqvae/nmnist --json")
+def info(
+    what: Annotated[str, typer.Argument(help="A configuration, a run or a model folder.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Parameters and settings, without data, first stage or GPU."""
+    from neurogen.description import describe
+    from train import find_config
+
+    description = describe(what if Path(what).is_dir() else find_config(what), overrides or ())
+    if as_json:
+        typer.echo(json.dumps(description))
+        return
+    for part, number in description["parameters"].items():
+        typer.echo(f"{part:<10} {number:>12,} parameters")
+    import yaml
+
+    typer.echo(yaml.safe_dump(description["config"], sort_keys=False), nl=False)
+
+
+@app.command(epilog="Example: neurogen configs")
+def configs() -> None:
+    """List the configurations that `train` and `info` know by name."""
+    from train import config_names
+
+    for name in config_names():
+        typer.echo(name)
+
+
+@app.command(epilog="Example: neurogen demo --data N-MNIST.zip")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything the demo leaves.")] = Path("runs/demo"),
+    data: Annotated[Optional[Path], typer.Option(help="Real N-MNIST: a folder or .zip.")] = None,  # noqa: UP045
+) -> None:
+    """Handwritten digits to recordings, a spiking network trained on them, recordings that it invents, a report."""
+    from neurogen.demo import run_demo
+    from train import find_config
+
+    _tune()
+    figures = run_demo(out, find_config, data)
+    _print_figures(figures, as_json=False)
+
+
+@app.command(epilog="Example: neurogen doctor --json")
+def doctor(as_json: AsJson = False) -> None:
+    """What this machine has, which backend each neuron will use, and why not the others."""
+    from neurogen.doctor import examine
+
+    report = examine()
+    typer.echo(report.to_json() if as_json else report.to_text())
+
+
+def label_index(classes: tuple[str, ...], label: str | None) -> int | None:
+    """The index of a class name (or of a number); raises ValueError with the names there are."""
+    if label is None:
+        return None
+    if label in classes:
+        return classes.index(label)
+    if label.isdigit() and int(label) < len(classes):
+        return int(label)
+    raise ValueError(f"expected --label to be one of {', '.join(classes)}, got {label}")
+
+
+def _print_figures(figures: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        for key, value in figures.items():
+            typer.echo(f"{key:<28} {value:.4g}" if isinstance(value, float) else f"{key:<28} {value}")
+
+
+def _tune() -> None:
+    from neurogen.neurons.allocator import tune_allocator
+
+    tune_allocator()
+
+
+if __name__ == "__main__":
+    main()

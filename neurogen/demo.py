@@ -1,0 +1,103 @@
+"""The demo: recordings of handwritten digits in, recordings that a spiking network invented out, and a report.
+
+Five acts: simulated recordings written as .bin and read back; a spiking VQ-VAE; a spiking prior over its codes; forty
+recordings sampled by class; a page that shows and measures them. With `data`, the same on real N-MNIST.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from event_tools import Events
+from event_tools.realism import realism
+from neurogen.config import StageOneConfig, load_config
+from neurogen.data import open_data
+from neurogen.model import Model, load
+from neurogen.rates import firing_rates
+from neurogen.recognition import CountClassifier
+from neurogen.report import ReportInput, write_report
+from neurogen.sampling import write_samples
+from neurogen.training import train_run
+
+PER_CLASS = 4
+SHOWN = 20
+
+
+def run_demo(out: Path, find_config: Callable[[str], Path], data: Path | None = None) -> dict[str, Any]:
+    """Run or finish the demo in `out`; returns its figures. Finished training is kept, the rest is made anew."""
+    name, extra = ("digits", []) if data is None else ("nmnist-small", [f"data.path={data}"])
+    first, second = out / "first_stage", out / "prior"
+    _say(f"1/5  recordings ({'simulated digits' if data is None else data})")
+    config = load_config(find_config(f"tts_vqvae/{name}"), extra)
+    assert isinstance(config, StageOneConfig)
+    train_set = open_data(config.data, config.model.steps, "train")
+    test_set = open_data(config.data, config.model.steps, "test", scaling=train_set.scaling)
+    _say(f"     {len(train_set)} to learn from, {len(test_set)} to compare with")
+    _say("2/5  a spiking VQ-VAE with a temporal codebook")
+    train_run(config, first, resume=first.exists())
+    _say("3/5  a spiking prior over its codes")
+    train_run(load_config(find_config(f"prior/{name}"), [f"first_stage={first}"]), second, resume=second.exists())
+    _say("4/5  forty recordings, by class")
+    model = load(second)
+    labels = np.repeat(np.arange(len(model.classes)), PER_CLASS)
+    samples = model.sample(len(labels), labels=labels, seed=0)
+    recordings = out / "recordings"
+    shutil.rmtree(recordings, ignore_errors=True)
+    write_samples(samples, model, recordings, ("bin", "aedat4", "hdf5", "npz", "png", "html", "gif"), unfold=True)
+    shutil.copyfile(recordings / "samples.gif", out / "recordings.gif")
+    model.save(out / "model")
+    _say("5/5  how real they look")
+    report, figures = _measure(model, samples, train_set, test_set, out)
+    write_report(out / "report.html", report)
+    _say(f"     {out / 'report.html'}, {recordings}, {out / 'recordings.gif'}, {out / 'model'}")
+    return figures
+
+
+def _measure(model: Model, samples: Any, train_set: Any, test_set: Any, out: Path) -> tuple[ReportInput, dict[str, Any]]:
+    generated = samples.recordings()
+    real = [test_set.recording(i) for i in range(min(len(test_set), 100))]
+    seen = [train_set.recording(i) for i in range(min(len(train_set), 100))]
+    classifier = CountClassifier(np.asarray(train_set.counts), train_set.labels)
+    recognised = int((classifier.predict(samples.counts) == samples.labels).sum())
+    rows = realism(generated, real, floor=(seen, real))
+    figures: dict[str, Any] = {
+        "recognised": f"{recognised} of {len(samples)}",
+        "classifier_on_test": classifier.accuracy(np.asarray(test_set.counts), test_set.labels),
+        "events_per_recording": float(np.mean([len(events) for events in generated])),
+    }
+    shown = _one_of_each(test_set.labels, SHOWN)
+    report = ReportInput(
+        title=f"neurogen demo: {model.config.data.name}",
+        model=model,
+        figures=figures,
+        generated=[(model.classes[k], e) for k, e in zip(samples.labels, generated, strict=True)][: 2 * SHOWN : 2],
+        real=_titled(model.classes, test_set, shown),
+        generated_codes=samples.codes,
+        real_codes=model.encode(test_set.batch(np.arange(min(len(test_set), 200)), None)).numpy(),
+        realism=rows,
+        rates=firing_rates(model.stored.first_stage, test_set.batch(np.arange(min(len(test_set), 32)), None)),
+        runs={"first stage": out / "first_stage", "prior": out / "prior"},
+    )
+    return report, figures
+
+
+def _one_of_each(labels: np.ndarray, count: int) -> list[int]:
+    """Indices of `count` items, classes in turn."""
+    queues = [list(np.flatnonzero(labels == label)) for label in np.unique(labels)]
+    chosen = [int(queue[i]) for i in range(max(map(len, queues))) for queue in queues if i < len(queue)]
+    return sorted(chosen[:count], key=lambda i: labels[i])
+
+
+def _titled(classes: tuple[str, ...], data: Any, index: list[int]) -> list[tuple[str, Events]]:
+    return [(classes[data.labels[i]], data.recording(i)) for i in index]
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,46 @@
+"""What a configuration or a model folder is: its settings and its parameter counts, built on `meta`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurogen.config import Config, StageOneConfig, load_config
+from neurogen.model_folder import find_model, load_model
+from neurogen.models.prior import SpikingPrior
+from neurogen.models.size import parameter_counts
+from neurogen.models.tts_vqvae import TTSVQVAE
+
+
+def describe(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """{"parameters": {part: int, ..., "total": int}, "config": settings}; raises ConfigError or ModelFolderError."""
+    path = Path(path)
+    if path.is_dir():
+        return _describe_model(find_model(path))
+    config = load_config(path, tuple(overrides))
+    return {"parameters": parameter_counts(build_on_meta(config)), "config": config.model_dump(mode="json")}
+
+
+def build_on_meta(config: Config) -> TTSVQVAE | SpikingPrior:
+    """The network of a configuration without memory for its weights."""
+    with torch.device("meta"):
+        if isinstance(config, StageOneConfig):
+            return TTSVQVAE(config)
+        return SpikingPrior(config.model, config.neurons)
+
+
+def _describe_model(folder: Path) -> dict[str, Any]:
+    stored = load_model(folder)
+    counts = parameter_counts(stored.first_stage)
+    if stored.prior is not None:
+        prior = parameter_counts(stored.prior)["prior"]
+        counts |= {"prior": prior, "total": counts["total"] + prior}
+    config = {
+        "first_stage": stored.stage1.model_dump(mode="json"),
+        "prior": None if stored.prior_config is None else stored.prior_config.model_dump(mode="json"),
+        "card": stored.card,
+    }
+    return {"parameters": counts, "config": config}
