@@ -1,0 +1,34 @@
+"""Address-event recordings: read, write, bin, place, simulate, measure and show. Needs neither torch nor a GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from event_tools.binning import to_frames
+    from event_tools.errors import EventFileError
+    from event_tools.events import Events, Frames
+    from event_tools.files import FileInfo, info, read, write
+    from event_tools.placing import to_events
+
+_HOMES = {
+    "EventFileError": "errors",
+    "Events": "events",
+    "FileInfo": "files",
+    "Frames": "events",
+    "info": "files",
+    "read": "files",
+    "to_events": "placing",
+    "to_frames": "binning",
+    "write": "files",
+}
+
+__all__ = ["EventFileError", "Events", "FileInfo", "Frames", "info", "read", "to_events", "to_frames", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"event_tools.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'event_tools' has no attribute {name!r}")

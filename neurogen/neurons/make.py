@@ -1,0 +1,29 @@
+"""A neuron or gate from its configuration."""
+
+from __future__ import annotations
+
+from neurogen.config import NeuronConfig
+from neurogen.neurons.gate import Gate
+from neurogen.neurons.lif import IF, LIF, PLIF
+from neurogen.neurons.surrogate import SURROGATES
+
+
+def make_neuron(config: NeuronConfig) -> LIF | IF | PLIF:
+    """A fresh multi-step neuron layer."""
+    common = {
+        "v_threshold": config.threshold,
+        "v_reset": config.reset,
+        "surrogate_function": SURROGATES[config.surrogate](config.alpha),
+        "detach_reset": config.detach_reset,
+        "backend": config.backend,
+    }
+    if config.kind == "if":
+        return IF(**common)
+    if config.kind == "plif":
+        return PLIF(init_tau=config.tau, decay_input=config.decay_input, **common)
+    return LIF(tau=config.tau, decay_input=config.decay_input, **common)
+
+
+def make_gate(config: NeuronConfig) -> Gate:
+    """A fresh gate x * LIF(x)."""
+    return Gate(make_neuron(config))

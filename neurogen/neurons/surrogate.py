@@ -1,0 +1,123 @@
+"""Surrogate derivatives of the spike: SpikingJelly's, and a box of free width and offset.
+
+g'(u) replaces the derivative of the step at u = h - threshold. `derivative_` evaluates it in place for the fused
+path; the classes below are those that it knows (spec of each: SpikingJelly's documentation of the class).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from spikingjelly.activation_based import surrogate
+from torch import Tensor
+
+
+class _Box(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, width: float, offset: float) -> Tensor:
+        ctx.save_for_backward(u)
+        ctx.box = (width, offset)
+        return (u >= 0).to(u.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (u,) = ctx.saved_tensors
+        width, offset = ctx.box
+        return grad * ((u - offset).abs() < width / 2).to(grad.dtype) / width, None, None
+
+
+class Rect(torch.nn.Module):
+    """g'(u) = 1 / width where |u - offset| < width / 2, else 0.
+
+    Rect(1.0) is the even box of FSVAE's paper; Rect(1.0, -0.2), which is 1 on -0.7 < u < 0.3, that of its release.
+    """
+
+    def __init__(self, width: float = 1.0, offset: float = 0.0) -> None:
+        super().__init__()
+        if width <= 0:
+            raise ValueError(f"expected a width above 0, got {width}")
+        self.width, self.offset = float(width), float(offset)
+        self.spiking = True
+
+    def extra_repr(self) -> str:
+        return f"width={self.width}, offset={self.offset}"
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Spikes 0 or 1 of u = h - threshold, with the box as gradient."""
+        return _Box.apply(u, self.width, self.offset)
+
+
+def _triangle(w: Tensor, u: Tensor, alpha: float) -> None:
+    torch.abs(u, out=w).mul_(-alpha * alpha).add_(alpha).clamp_min_(0)
+
+
+def _sigmoid(w: Tensor, u: Tensor, alpha: float) -> None:
+    torch.mul(u, alpha, out=w).sigmoid_()
+    w.addcmul_(w, w, value=-1.0).mul_(alpha)
+
+
+def _atan(w: Tensor, u: Tensor, alpha: float) -> None:
+    torch.mul(u, math.pi / 2 * alpha, out=w).square_().add_(1.0).reciprocal_().mul_(alpha / 2)
+
+
+def _piecewise_exp(w: Tensor, u: Tensor, alpha: float) -> None:
+    torch.abs(u, out=w).mul_(-alpha).exp_().mul_(alpha / 2)
+
+
+def _soft_sign(w: Tensor, u: Tensor, alpha: float) -> None:
+    torch.abs(u, out=w).add_(1 / alpha).square_().reciprocal_().mul_(1 / (2 * alpha))
+
+
+def _super_spike(w: Tensor, u: Tensor, alpha: float) -> None:
+    torch.abs(u, out=w).add_(1.0).square_().reciprocal_().mul_(alpha)
+
+
+def _erf(w: Tensor, u: Tensor, alpha: float) -> None:
+    torch.square(u, out=w).mul_(-alpha * alpha).exp_().mul_(alpha / math.sqrt(math.pi))
+
+
+def _rect(w: Tensor, u: Tensor, alpha: float) -> None:
+    torch.abs(u, out=w)
+    torch.lt(w, 0.5 / alpha, out=w).mul_(alpha)
+
+
+_DERIVATIVES: dict[type, Callable[[Tensor, Tensor, float], None]] = {
+    surrogate.PiecewiseQuadratic: _triangle,
+    surrogate.Sigmoid: _sigmoid,
+    surrogate.ATan: _atan,
+    surrogate.PiecewiseExp: _piecewise_exp,
+    surrogate.SoftSign: _soft_sign,
+    surrogate.SuperSpike: _super_spike,
+    surrogate.Erf: _erf,
+    surrogate.Rect: _rect,
+}
+
+SURROGATES: dict[str, Callable[[float], torch.nn.Module]] = {
+    "triangle": lambda alpha: surrogate.PiecewiseQuadratic(alpha=alpha),
+    "rect": lambda alpha: Rect(1.0 / alpha),
+    "atan": lambda alpha: surrogate.ATan(alpha=alpha),
+    "sigmoid": lambda alpha: surrogate.Sigmoid(alpha=alpha),
+    "piecewise_exp": lambda alpha: surrogate.PiecewiseExp(alpha=alpha),
+    "soft_sign": lambda alpha: surrogate.SoftSign(alpha=alpha),
+    "super_spike": lambda alpha: surrogate.SuperSpike(alpha=alpha),
+    "erf": lambda alpha: surrogate.Erf(alpha=alpha),
+}
+
+
+def can_fuse(function: Any) -> bool:
+    """Whether `derivative_` knows this surrogate (its class exactly, a plain number as alpha, spiking)."""
+    if type(function) is Rect:
+        return True
+    return type(function) in _DERIVATIVES and isinstance(function.alpha, (int, float)) and function.spiking
+
+
+def derivative_(out: Tensor, u: Tensor, function: Any) -> None:
+    """out <- g'(u), in place; u = h - threshold, any shape."""
+    if type(function) is Rect:
+        torch.sub(u, function.offset, out=out).abs_()
+        torch.lt(out, function.width / 2, out=out).div_(function.width)
+    else:
+        _DERIVATIVES[type(function)](out, u, float(function.alpha))

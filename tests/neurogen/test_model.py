@@ -1,0 +1,79 @@
+"""The model as a user holds it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from event_tools import Frames, to_frames
+from tests.neurogen.tiny import event_model, image_model
+
+
+def test_the_first_samples_do_not_depend_on_how_many_are_asked_for() -> None:
+    model = event_model()
+    few, many = model.sample(3, seed=5), model.sample(40, seed=5)
+    assert np.array_equal(few.counts, many.counts[:3])
+    assert np.array_equal(few.labels, many.labels[:3])
+    assert few.recordings()[2] == many.recordings()[2]
+
+
+def test_another_seed_gives_other_samples() -> None:
+    model = event_model()
+    assert not np.array_equal(model.sample(8, seed=0).codes, model.sample(8, seed=1).codes)
+
+
+def test_recordings_have_exactly_the_sampled_counts() -> None:
+    samples = event_model().sample(4)
+    for counts, events in zip(samples.counts, samples.recordings(), strict=True):
+        assert to_frames(events, edges=samples.edges) == Frames(counts, samples.edges)
+        assert events.sensor_size == (18, 18)
+
+
+def test_labels_are_drawn_as_in_training() -> None:
+    labels = event_model().sample(600, temperature=1.0).labels
+    share = np.bincount(labels, minlength=3) / 600
+    assert np.abs(share - [0.1, 0.3, 0.6]).max() < 0.07  # three standard deviations of 600 draws at p = 0.6
+
+
+def test_given_labels_are_kept() -> None:
+    model = event_model()
+    assert model.sample(3, labels=[2, 0, 1]).labels.tolist() == [2, 0, 1]
+    assert model.sample(2, labels=1).labels.tolist() == [1, 1]
+
+
+def test_an_unknown_label_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected labels 0 to 2, got 7 to 7"):
+        event_model().sample(1, labels=7)
+
+
+def test_a_model_without_prior_says_how_to_get_one() -> None:
+    import dataclasses
+
+    from neurogen.model import Model
+
+    model = Model(dataclasses.replace(event_model().stored, prior=None, prior_config=None))
+    with pytest.raises(ValueError, match="first_stage=RUN"):
+        model.sample(1)
+
+
+def test_a_prefix_of_codes_is_completed() -> None:
+    model = event_model()
+    prefix = torch.tensor([[3, 1, 4, 1, 5]])
+    samples = model.sample(1, prefix=prefix)
+    assert samples.codes.reshape(1, -1)[0, :5].tolist() == [3, 1, 4, 1, 5]
+
+
+def test_reconstruct_is_decode_of_encode() -> None:
+    model = event_model()
+    x = torch.rand(5, 4, 2, 16, 16)
+    assert torch.equal(model.reconstruct(x), model.decode(model.encode(x)))
+    assert model.encode(x).shape == (5, 4, 4)
+
+
+def test_images_are_eight_bit() -> None:
+    samples = image_model().sample(5)
+    assert samples.images.shape == (5, 1, 16, 16)
+    assert samples.images.dtype == np.uint8
+    with pytest.raises(ValueError, match="got images"):
+        samples.recordings()

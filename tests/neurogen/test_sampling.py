@@ -1,0 +1,100 @@
+"""Samples on disk."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from event_tools import info, read
+from neurogen.sampling import OutputError, write_samples
+from tests.neurogen.tiny import event_model, image_model
+
+
+def test_recordings_lie_by_label_and_read_back(tmp_path: Path) -> None:
+    model = event_model()
+    samples = model.sample(4, labels=[0, 1, 2, 1])
+    out = write_samples(samples, model, tmp_path / "out", ("bin", "aedat4", "hdf5", "npz"))
+    wanted = samples.recordings()
+    for n, label in enumerate("abcb"):
+        assert read(out / "aedat4" / label / f"{n:05d}.aedat4") == wanted[n]
+        assert read(out / "hdf5" / label / f"{n:05d}.h5") == wanted[n]
+        assert read(out / "Train" / label / f"{n:05d}.bin", sensor_size=(18, 18)) == wanted[n]
+    assert sorted(path.suffix for path in (out / "Train").rglob("*.*")) == [".bin"] * 4
+
+
+def test_the_index_lists_every_file_with_its_checksum(tmp_path: Path) -> None:
+    model = event_model()
+    out = write_samples(model.sample(3), model, tmp_path / "out", ("bin", "hdf5"))
+    rows = list(csv.DictReader((out / "index.csv").open()))
+    assert len(rows) == 6
+    for row in rows:
+        assert hashlib.sha256((out / row["path"]).read_bytes()).hexdigest() == row["sha256"]
+
+
+def test_arrays_hold_counts_edges_and_labels(tmp_path: Path) -> None:
+    model = event_model()
+    samples = model.sample(3)
+    out = write_samples(samples, model, tmp_path / "out", ("npz",))
+    with np.load(out / "samples.npz") as arrays:
+        assert np.array_equal(arrays["counts"], samples.counts)
+        assert np.array_equal(arrays["edges"], samples.edges)
+        assert np.array_equal(arrays["labels"], samples.labels)
+
+
+def test_provenance_travels_in_the_files(tmp_path: Path) -> None:
+    model = event_model()
+    out = write_samples(model.sample(1, labels=0), model, tmp_path / "out", ("aedat4", "hdf5"), seed=9)
+    for path in (out / "aedat4/a/00000.aedat4", out / "hdf5/a/00000.h5"):
+        assert str(info(path).provenance["seed"]) == "9"
+
+
+def test_images_are_written_as_png_and_npz(tmp_path: Path) -> None:
+    model = image_model()
+    samples = model.sample(3, labels=[0, 0, 1])
+    out = write_samples(samples, model, tmp_path / "out")
+    assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.png")) == [
+        "images/a/00000.png",
+        "images/a/00001.png",
+        "images/b/00002.png",
+        "samples.png",
+    ]
+    with np.load(out / "samples.npz") as arrays:
+        assert np.array_equal(arrays["images"], samples.images)
+
+
+def test_views_and_unfolded_frames_are_written(tmp_path: Path) -> None:
+    model = event_model()
+    out = write_samples(model.sample(2), model, tmp_path / "out", ("gif", "html", "png"), unfold=True)
+    assert {p.name for p in out.iterdir()} == {"samples.gif", "samples.html", "samples.png", "unfolded.png", "index.csv"}
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
+    model = event_model()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    with pytest.raises(OutputError, match="is in use"):
+        write_samples(model.sample(1), model, tmp_path / "out")
+    assert (tmp_path / "out" / "mine.txt").read_text() == "keep"
+
+
+def test_nothing_is_left_when_writing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import neurogen.sampling as sampling
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "x")
+
+    monkeypatch.setattr(sampling, "write", full)
+    model = event_model()
+    with pytest.raises(OSError, match="No space"):
+        write_samples(model.sample(1), model, tmp_path / "out", ("bin",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_format_is_refused() -> None:
+    model = event_model()
+    with pytest.raises(OutputError, match="got 'mp4'"):
+        write_samples(model.sample(1), model, "unused", ("mp4",))
