@@ -1,0 +1,57 @@
+"""PatchGAN discriminator, hinge losses and the adaptive weight of VQGAN (Esser et al. 2021), as in arXiv 2405.14474."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class PatchDiscriminator(nn.Module):
+    """4x4 convolutions with stride 2 (`layers` of them), then two with stride 1: (N, C, H, W) to a map of logits.
+
+    No bias before batch norm; leaky ReLU of slope 0.2; weights N(0, 0.02), batch norm weights N(1, 0.02).
+    """
+
+    def __init__(self, channels: int, width: int = 64, layers: int = 3) -> None:
+        super().__init__()
+        self.layers = layers
+        parts: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+        now = width
+        for i in range(1, layers + 1):
+            after, stride = width * min(2**i, 8), 2 if i < layers else 1
+            parts += [nn.Conv2d(now, after, 4, stride, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
+            now = after
+        self.body = nn.Sequential(*parts, nn.Conv2d(now, 1, 4, 1, 1))
+        self.apply(_published_init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, 1, h, w); raises ValueError for images too small to leave any."""
+        smallest = 2 ** (self.layers + 2) - 2**self.layers  # one logit is left from here on
+        if min(x.shape[-2:]) < smallest:
+            raise ValueError(
+                f"expected images of at least {smallest} pixels for {self.layers} discriminator layers, got "
+                f"{tuple(x.shape[-2:])}; set losses.discriminator_layers lower or losses.adversarial=false"
+            )
+        return self.body(x)
+
+
+def _published_init(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Discriminator: half of mean relu(1 - real) + mean relu(1 + fake)."""
+    return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+
+
+def adaptive_weight(nll: Tensor, generator_loss: Tensor, last_layer: Tensor, factor: float) -> Tensor:
+    """factor * clamp(|d nll / d W| / (|d generator / d W| + 1e-4), 0, 1e4), detached; W the decoder's last weight."""
+    (of_nll,) = torch.autograd.grad(nll, last_layer, retain_graph=True)
+    (of_generator,) = torch.autograd.grad(generator_loss, last_layer, retain_graph=True)
+    ratio = of_nll.norm() / (of_generator.norm() + 1e-4)
+    return factor * ratio.clamp(0, 1e4).detach()

@@ -1,0 +1,28 @@
+"""Parameters by part, as plain integers."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from neurogen.codebook import TemporalCodebook
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """{"encoder", "decoder", "codebook", "prior", "total"}; parts a model does not have count 0.
+
+    The codebook's table counts however it learns. The two 1x1 convolutions around it count in the total only.
+    """
+    counts = {"encoder": 0, "decoder": 0, "codebook": 0, "prior": 0, "total": _parameters(model)}
+    codebook = getattr(model, "codebook", None)
+    if isinstance(codebook, TemporalCodebook):
+        counts["encoder"], counts["decoder"] = _parameters(model.encoder), _parameters(model.decoder)
+        counts["codebook"] = codebook.table.numel()
+        if codebook.config.learning == "ema":
+            counts["total"] += counts["codebook"]
+    else:
+        counts["prior"] = counts["total"]
+    return counts
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
