@@ -1,0 +1,93 @@
+"""Causal spiking attention without softmax: one product over all positions, or an exact recurrence.
+
+    A_i = c_i sum_{j <= i} M_ij (q_i . k_j) v_j          q, k, v = LIF(linear) spikes in {0, 1}
+        = c_i q_i S_i,   S_i = S_{i-1} + k_i^T v_i       where all M are 1: one d x d matrix per head and step
+
+c_i is 1 / sqrt(d) as published (arXiv 2405.14474), or 1 / (i + 1). M, where it is learned, is one gain per head and
+offset (dy, dx) on the map of codes, softplus(4 r + 0.5413) and so 1 at r = 0; then the recurrence keeps the list of
+keys and values instead. Shapes: T steps, N batch, L positions, h heads, d head width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from neurogen.config import NeuronConfig, PriorModelConfig
+from neurogen.neurons import make_neuron
+
+UNIT_GAIN = 0.5413  # softplus(0.5413) = 1
+
+
+class AttentionState:
+    """What the recurrence remembers of the positions so far."""
+
+    def __init__(self) -> None:
+        self.memory: Tensor | None = None  # (T, N, h, d, d)
+        self.keys: list[Tensor] = []
+        self.values: list[Tensor] = []
+
+
+class CausalSpikingAttention(nn.Module):
+    """(T, N, L, dim) real -> same."""
+
+    def __init__(self, config: PriorModelConfig, neurons: NeuronConfig) -> None:
+        super().__init__()
+        self.heads, self.normalise = config.heads, config.normalise
+        self.head_width = config.dim // config.heads
+        self.qkv = nn.Linear(config.dim, 3 * config.dim)
+        self.neuron = make_neuron(neurons)
+        self.proj = nn.Linear(config.dim, config.dim)
+        self.gains: nn.Parameter | None = None
+        if config.offset_gains:
+            height, width = config.height, config.width
+            self.gains = nn.Parameter(torch.zeros(config.heads, height, 2 * width - 1))
+            row, column = torch.arange(height * width) // width, torch.arange(height * width) % width
+            dy = (row[:, None] - row[None, :]).clamp_min(0)
+            dx = column[:, None] - column[None, :] + width - 1
+            self.register_buffer("offset", dy * (2 * width - 1) + dx, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self._spikes(x)  # (T, N, h, L, d)
+        scores = q @ k.mT
+        length = scores.shape[-1]
+        if self.gains is not None:
+            scores = scores * self._gains()[:, :length, :length]
+        mixed = scores.tril() @ v
+        position = torch.arange(length, device=x.device, dtype=x.dtype)
+        return self._merge(mixed * self._scale(position)[:, None])
+
+    def step(self, x: Tensor, state: AttentionState, position: int) -> Tensor:
+        """One position: (T, N, dim) -> same; equals `forward` at that position."""
+        q, k, v = (part.squeeze(-2) for part in self._spikes(x.unsqueeze(-2)))  # (T, N, h, d)
+        if self.gains is None:
+            outer = k.unsqueeze(-1) * v.unsqueeze(-2)
+            state.memory = outer if state.memory is None else state.memory.add_(outer)
+            mixed = (q.unsqueeze(-2) @ state.memory).squeeze(-2)
+        else:
+            state.keys.append(k)
+            state.values.append(v)
+            keys, values = torch.stack(state.keys, -2), torch.stack(state.values, -2)
+            scores = (q.unsqueeze(-2) @ keys.mT) * self._gains()[:, position, None, : position + 1]
+            mixed = (scores @ values).squeeze(-2)
+        scale = self._scale(torch.tensor(float(position), dtype=x.dtype, device=x.device))
+        return self._merge((mixed * scale).unsqueeze(-2)).squeeze(-2)
+
+    def _spikes(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        self.neuron.reset()
+        spikes = self.neuron(self.qkv(x))  # (T, N, L, 3 dim)
+        parts = spikes.unflatten(-1, (3, self.heads, self.head_width)).permute(3, 0, 1, 4, 2, 5)
+        return parts[0], parts[1], parts[2]
+
+    def _merge(self, mixed: Tensor) -> Tensor:
+        return self.proj(mixed.transpose(-3, -2).flatten(-2))
+
+    def _scale(self, position: Tensor) -> Tensor:
+        if self.normalise:
+            return 1 / (position + 1)
+        return torch.full_like(position, self.head_width**-0.5)
+
+    def _gains(self) -> Tensor:
+        assert self.gains is not None
+        return F.softplus(4 * self.gains + UNIT_GAIN).flatten(1)[:, self.offset]  # (h, L, L)
