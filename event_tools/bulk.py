@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from event_tools.binning import RULES
 
+DENOISE = ("off", "published", "corrected")
+
 
 def nmnist_counts(
     buffers: Sequence[bytes],
@@ -23,12 +25,14 @@ def nmnist_counts(
     """Counts (N, T, 2, H, W) uint16 and edges (N, T + 1) microseconds of raw .bin files.
 
     Equal to `to_frames(denoise(read(...)), steps, by)` of each. Raises ValueError that names the recording's position
-    for a cut record, an event outside the sensor, or times that decrease.
+    for a cut record, an event outside the sensor, times that decrease, or a count above 65535.
     """
     from event_tools.kernels import nmnist_frames
 
     if by not in RULES:
         raise ValueError(f"expected by to be {' or '.join(RULES)}, got {by!r}")
+    if denoise not in DENOISE:
+        raise ValueError(f"expected denoise to be {', '.join(DENOISE)}, got {denoise!r}")
     width, height = sensor_size
     counts = np.zeros((len(buffers), steps, 2, height, width), np.uint16)
     edges = np.zeros((len(buffers), steps + 1), np.int64)
@@ -39,6 +43,8 @@ def nmnist_counts(
         if len(data) % 5:
             raise ValueError(f"recording {i}: expected records of 5 bytes, the last one has {len(data) % 5}")
         wrong = nmnist_frames(data, steps, by == "published", window, denoise == "published", counts[i], edges[i])
+        if wrong < 0:
+            raise ValueError(f"recording {i}: expected counts up to 65535, a pixel has more in one bin; use more steps")
         if wrong:
             raise ValueError(
                 f"recording {i}: event {wrong - 1} at byte {5 * (wrong - 1)} lies outside {width}x{height} or before its predecessor"

@@ -1,4 +1,4 @@
-"""Compiled loops (numba) behind filters and bulk binning; imported only where they are used."""
+"""Compiled loops (numba) behind filters, bulk binning and realism; imported only where they are used."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def nmnist_frames(
 ) -> int:
     """Raw five-byte events of one recording into counts (T, 2, H, W) and edges (T + 1,).
 
-    window 0 leaves the events alone, otherwise they are denoised (`early`: as published). Returns 0, or the 1-based
-    index of an event that lies outside the sensor or before its predecessor.
+    window 0 leaves the events alone, otherwise they are denoised (`early`: as published). Returns 0, the 1-based index
+    of an event that lies outside the sensor or before its predecessor, or -1 where a count exceeds 16 bits.
     """
     height, width = counts.shape[2], counts.shape[3]
     n = len(data) // 5
@@ -83,5 +83,23 @@ def nmnist_frames(
             if published:
                 continue
             step = steps - 1
+        if flat[step, cell[i]] == 65535:
+            return -1
         flat[step, cell[i]] += 1
     return 0
+
+
+@njit(cache=True, nogil=True)
+def support_mask(
+    t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], width: int, height: int, window: int
+) -> NDArray[np.bool_]:
+    """Which events come at most `window` us after another within their 3x3 pixels, the own one included."""
+    last = np.full((height + 2, width + 2), NEVER, np.int64)
+    supported = np.zeros(len(t), np.bool_)
+    for i in range(len(t)):
+        r, c, since = int(y[i]) + 1, int(x[i]) + 1, t[i] - window
+        for dr in range(-1, 2):
+            for dc in range(-1, 2):
+                supported[i] |= last[r + dr, c + dc] >= since
+        last[r, c] = t[i]
+    return supported

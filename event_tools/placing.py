@@ -65,7 +65,7 @@ def to_events(
     t = start + inside + rank * r + r // 2
     t = np.minimum(t, np.maximum(start + width - 1, start))  # a bin without free time must not spill over
     if anchor:
-        _anchor(t, bins[group], edges, counts)
+        _anchor(t, edges, counts)
     y, x = ys[group], xs[group]
     order = np.lexsort((p, x, y, t))
     return Events(
@@ -105,7 +105,7 @@ def _towards_neighbours(
     return 2 * u / ((1 - s) + root)  # the stable root of s z^2 + (1 - s) z = u
 
 
-def _anchor(t: NDArray[np.int64], bins: NDArray[np.int64], edges: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+def _anchor(t: NDArray[np.int64], edges: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
     steps = len(counts)
     if not np.array_equal(bin_edges(edges[[0, -1]], steps), edges):
         raise ValueError("expected the edges of `to_frames(events, steps=T)` for anchor=True; leave the anchor out")

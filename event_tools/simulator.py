@@ -1,0 +1,151 @@
+"""A simple event camera: a still image, moved along three saccades as N-MNIST was recorded, seen by event pixels.
+
+The image is shown over the middle of the sensor, blurred by the lens, and moved along a triangle (Orchard et al. 2015)
+with the speed of each side a raised cosine, so that the event rate has one hump per saccade. Pixels compare log
+intensity with the level they remember (`pixels.py`); thresholds differ from pixel to pixel as they do on a chip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from event_tools.counts import resize
+from event_tools.events import Events
+
+GRID = 4  # samples of the scene a pixel
+STEP_US = 1000  # L(t) is linear between samples this far apart
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The sensor.
+
+    threshold: mean step of log intensity that fires; mismatch: its relative standard deviation over the pixels;
+    refractory_us: least time between two events of a pixel; noise_hz: background events a pixel and second;
+    blur_px: standard deviation of the lens's blur; dark: intensity of black where white is 1; serial: which camera,
+    the key of its pixels' thresholds.
+    """
+
+    threshold: float = 0.5
+    mismatch: float = 0.1
+    refractory_us: int = 1700
+    noise_hz: float = 0.2
+    blur_px: float = 0.7
+    dark: float = 0.1
+    serial: int = 0
+
+    def __post_init__(self) -> None:
+        if self.threshold <= 0 or not 0 < self.dark < 1:
+            raise ValueError(f"expected threshold above 0 and dark between 0 and 1, got {self.threshold} and {self.dark}")
+        if min(self.mismatch, self.refractory_us, self.noise_hz, self.blur_px) < 0:
+            raise ValueError("expected mismatch, refractory_us, noise_hz and blur_px from 0 up")
+
+
+@dataclass(frozen=True)
+class Saccades:
+    """The motion: corners of a closed path in pixels (rows, columns), duration of each side in microseconds, and the
+    standard deviation in pixels of where a recording begins."""
+
+    corners: tuple[tuple[float, float], ...] = ((-1.5, -2.0), (1.5, 0.0), (-1.5, 2.0))
+    side_us: int = 102_000
+    jitter_px: float = 0.3
+
+    def path(self) -> NDArray[np.float64]:
+        """(S, 2) rows and columns that the scene has moved, every STEP_US."""
+        per_side = max(1, round(self.side_us / STEP_US))
+        tau = np.arange(per_side) / per_side
+        eased = (tau - np.sin(2 * np.pi * tau) / (2 * np.pi))[:, None]
+        corners = np.asarray(self.corners, np.float64)
+        sides = [a + eased * (b - a) for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)]
+        return np.concatenate((*sides, corners[:1]))
+
+
+def simulate(
+    image: ArrayLike,
+    sensor_size: tuple[int, int] = (34, 34),
+    seed: int = 0,
+    shown_size: tuple[int, int] | None = None,
+    camera: Camera | None = None,
+    motion: Saccades | None = None,
+) -> Events:
+    """The recording of an image (H, W) in [0, 1], about 0.3 s long, sorted by (t, y, x, p).
+
+    sensor_size, shown_size: (width, height); the image is resized to shown_size, by default 28/34 of the sensor as in
+    N-MNIST. seed fixes where the recording begins, the pixels' first memory and the noise. Raises ValueError.
+    """
+    from event_tools.pixels import pixel_events
+
+    camera, motion = camera or Camera(), motion or Saccades()
+    width, height = sensor_size
+    columns, rows = shown_size or (max(1, width * 28 // 34), max(1, height * 28 // 34))
+    picture = np.asarray(image, np.float64)
+    if picture.ndim != 2 or not picture.size or not (picture.min() >= 0 and picture.max() <= 1):
+        raise ValueError(f"expected an image (H, W) with values from 0 to 1, got shape {picture.shape}; divide by its range first")
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    shift = motion.path() + rng.normal(0.0, motion.jitter_px, 2)
+    scene, origin = _scene(picture, (height, width), (rows, columns), camera, float(np.abs(shift).max()))
+    rise, fall = _thresholds(camera, height, width)
+    memory = (rng.random((height, width)) - 0.5) * (rise + fall) * 0.9
+    capacity = 8 * height * width
+    while True:
+        out = np.empty((capacity, 4), np.int64)
+        count = pixel_events(scene, GRID, origin, shift, float(STEP_US), memory, rise, fall, float(camera.refractory_us), out)
+        if count <= capacity:
+            break
+        capacity = count
+    return _with_noise(out[:count], rng, camera, (width, height), (len(shift) - 1) * STEP_US)
+
+
+def _scene(
+    picture: NDArray[np.float64], sensor: tuple[int, int], shown: tuple[int, int], camera: Camera, reach_px: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Log intensity on the fine grid with room to move, and where pixel (0, 0) lies in it."""
+    if shown[0] > sensor[0] or shown[1] > sensor[1]:
+        raise ValueError(f"expected an image shown within the sensor's {sensor[1]}x{sensor[0]}, got {shown[1]}x{shown[0]}")
+    room = (int(np.ceil(reach_px)) + 1) * GRID
+    fine = np.zeros((sensor[0] * GRID + 2 * room, sensor[1] * GRID + 2 * room))
+    top, left = ((fine.shape[i] - shown[i] * GRID) // 2 for i in range(2))
+    fine[top : top + shown[0] * GRID, left : left + shown[1] * GRID] = resize(picture, (shown[0] * GRID, shown[1] * GRID))
+    for axis in range(2):
+        fine = _blurred(fine, camera.blur_px * GRID, axis)
+    intensity = camera.dark + (1 - camera.dark) * np.clip(fine, 0.0, 1.0)
+    return np.log(intensity).astype(np.float32), np.array([room, room], np.int64)
+
+
+def _blurred(values: NDArray[np.float64], sigma: float, axis: int) -> NDArray[np.float64]:
+    """Gaussian blur along one axis, dark beyond the border."""
+    reach = int(np.ceil(3 * sigma))
+    if reach == 0:
+        return values
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    n = values.shape[axis]
+    distance = np.arange(n)[:, None] - np.arange(n)[None, :] + reach
+    band = np.where((distance >= 0) & (distance <= 2 * reach), kernel[np.clip(distance, 0, 2 * reach)], 0.0)
+    return band @ values if axis == 0 else values @ band.T
+
+
+def _thresholds(camera: Camera, height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """ON and OFF thresholds of each pixel, never below a fifth of the mean."""
+    rng = np.random.Generator(np.random.Philox(key=camera.serial))
+    spread = 1 + camera.mismatch * rng.standard_normal((2, height, width))
+    rise, fall = camera.threshold * np.maximum(spread, 0.2)
+    return rise, fall
+
+
+def _with_noise(
+    signal: NDArray[np.int64], rng: np.random.Generator, camera: Camera, size: tuple[int, int], duration_us: int
+) -> Events:
+    """The pixels' events with background events, sorted, and without what the refractory time forbids."""
+    from event_tools.pixels import awake_mask
+
+    width, height = size
+    count = rng.poisson(camera.noise_hz * width * height * duration_us * 1e-6)
+    limits = np.array([duration_us, height, width, 2])
+    rows = np.concatenate((signal, rng.integers(0, limits, (count, 4))))
+    t, y, x, p = rows[np.lexsort((rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))].T
+    keep = awake_mask(t, y, x, height, width, camera.refractory_us)
+    return Events(t[keep], x[keep], y[keep], p[keep], size)
