@@ -1,42 +1,47 @@
-"""How a neuron's recurrence runs. A backend is one file; `auto` picks the fastest that can run the tensor at hand.
+"""How a neuron's recurrence runs. `auto` takes the fastest backend that can run the tensor at hand.
 
-torch         our fused CPU path (`cpu.py`), for IF and LIF with a known surrogate
-spikingjelly  SpikingJelly's own operator: everything, everywhere (on CUDA its Triton or native kernels)
+torch         fused forward and backward for the CPU (`cpu.py`)
+spikingjelly  SpikingJelly's own operator: every neuron, everywhere (on CUDA its native or Triton kernels)
+
+A backend is a file with `DEVICES`, `refusal`, `multi_step` and `gate` as in `cpu.py`, and one entry below.
 """
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurogen.neurons.surrogate import can_fuse
+from neurogen.neurons import cpu
 
-BACKENDS = ("torch", "spikingjelly")
-FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-
-
-def why_not_torch(node: Any, x: Tensor | None = None) -> str | None:
-    """The reason why the fused path cannot run this neuron (on this tensor), or None."""
-    if node.tau_now is NotImplemented:
-        return "its time constant is learned"
-    if not can_fuse(node.surrogate_function):
-        return f"it does not know the surrogate {type(node.surrogate_function).__name__}"
-    if node.store_v_seq:
-        return "store_v_seq asks for every step's membrane"
-    if x is not None and x.dtype not in FLOATS:
-        return f"it does not know {x.dtype}"
-    return "torch.compile traces SpikingJelly's operator" if torch.compiler.is_compiling() else None
+BACKENDS: dict[str, ModuleType] = {"torch": cpu}  # fastest first
+NAMES = ("auto", *BACKENDS, "spikingjelly")
 
 
-def choose_backend(requested: str, node: Any, x: Tensor) -> str:
-    """The backend that will run; raises ValueError for an unknown name or one that cannot run this neuron."""
-    if requested not in ("auto", *BACKENDS):
-        raise ValueError(f"expected backend to be auto, {' or '.join(BACKENDS)}, got {requested!r}")
-    if requested == "spikingjelly":
-        return requested
-    reason = why_not_torch(node, x)
-    if reason is None and (requested == "torch" or x.device.type == "cpu"):
-        return "torch"
-    return "spikingjelly"
+def choose_backend(requested: str, node: Any, x: Tensor) -> ModuleType | None:
+    """The backend that runs this neuron on x, or None for SpikingJelly's operator.
+
+    Raises ValueError for an unknown name, or a backend asked for by name that cannot run this neuron.
+    """
+    if requested not in NAMES:
+        raise ValueError(f"expected backend to be one of {', '.join(NAMES)}, got {requested!r}")
+    if requested == "spikingjelly" or node.store_v_seq or torch.compiler.is_compiling():
+        return None
+    dynamics = node.dynamics()
+    if requested != "auto":
+        reason = BACKENDS[requested].refusal(dynamics, x)
+        if reason is not None:
+            raise ValueError(f"backend {requested} cannot run this {type(node).__name__}: {reason}; use backend=auto")
+        return BACKENDS[requested]
+    able = (b for b in BACKENDS.values() if x.device.type in b.DEVICES and b.refusal(dynamics, x) is None)
+    return next(able, None)
+
+
+def why_not(name: str, node: Any, x: Tensor) -> str | None:
+    """Why `auto` does not take a backend for this neuron and input, or None where it would do."""
+    backend = BACKENDS[name]
+    if x.device.type not in backend.DEVICES:
+        return f"it is for {' and '.join(backend.DEVICES)}"
+    return backend.refusal(node.dynamics(), x)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from neurogen.neurons import cpu
 from neurogen.neurons.backend import choose_backend
+from neurogen.neurons.lif import IF, LIF, PLIF
 
 
 class Gate(nn.Module):
-    """x: (T, N, ...) real -> x * neuron(x), same shape.
+    """x: (T, N, ...) real -> x * neuron(x), same shape; the neuron's membrane goes on from call to call.
 
-    On the fused path the gate keeps x and boolean spikes for its backward (5 bytes an element); it always starts
-    from rest there, so a neuron that carries a membrane from an earlier call takes the plain path.
+    On a fused backend only x is kept for the backward (4 bytes an element).
     """
 
-    def __init__(self, neuron: nn.Module) -> None:
+    def __init__(self, neuron: LIF | IF | PLIF) -> None:
         super().__init__()
         self.neuron = neuron
 
     def forward(self, x: Tensor) -> Tensor:
         neuron = self.neuron
-        fresh = not isinstance(neuron.v, Tensor)
-        watched = neuron._forward_hooks or neuron._forward_pre_hooks
-        if fresh and not watched and choose_backend(neuron.backend, neuron, x) == "torch":
-            return cpu.gate(x, neuron.dynamics())
-        return x * neuron(x)
+        # A hook on the neuron (a monitor) wants to see its spikes, which the fused gate never makes.
+        hooked = neuron._forward_hooks or neuron._forward_pre_hooks
+        if neuron.step_mode != "m" or hooked:
+            return x * neuron(x)
+        backend = choose_backend(neuron.backend, neuron, x)
+        if backend is None:
+            return x * neuron(x)
+        y, neuron.v = backend.gate(x, neuron.membrane(x), neuron.dynamics())
+        return y

@@ -1,8 +1,9 @@
 """LIF, IF and PLIF layers: SpikingJelly neurons in multi-step mode with our fused path on the CPU.
 
-They *are* SpikingJelly's nodes (same constructor, states, `reset_net`, monitors, NIR exchange) and fire at
-h >= v_threshold. Added: `backend`, a float32 membrane under 16-bit input, and copying after a training step.
-Equations: `cpu.py`. Shapes: (T, N, ...) in, spikes (T, N, ...) out, membrane `v` (N, ...).
+They *are* SpikingJelly's nodes (states, `reset_net`, monitors, NIR exchange) and fire at h >= v_threshold. Added:
+`backend`, a float32 membrane under 16-bit input, and copying after a training step. Defaults differ in three places:
+multi-step mode, triangle surrogate, gradient not through the reset. Equations: `dynamics.py`.
+Shapes: (T, N, ...) in, spikes (T, N, ...) out in the same memory layout, membrane `v` (N, ...).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import torch
 from spikingjelly.activation_based import neuron, surrogate
 from torch import Tensor
 
-from neurogen.neurons import cpu
 from neurogen.neurons.backend import choose_backend
+from neurogen.neurons.dynamics import Dynamics
 
 
 class _MultiStep:
@@ -23,37 +24,36 @@ class _MultiStep:
 
     backend: str
 
-    @property
-    def tau_now(self) -> float | None:
-        """Time constant in steps, None without leak; NotImplemented where it is a parameter."""
+    def dynamics(self) -> Dynamics:
+        """Constants of this layer, as a backend takes them."""
         raise NotImplementedError
 
-    def dynamics(self) -> cpu.Dynamics:
-        """Constants for the fused path."""
-        return cpu.Dynamics(
-            self.tau_now,
-            getattr(self, "decay_input", False),
-            self.v_threshold,
-            self.v_reset,
-            self.detach_reset,
-            self.surrogate_function,
-        )
+    def membrane(self, x_seq: Tensor) -> Tensor | None:
+        """Membrane (N, ...) that x_seq (T, N, ...) meets, or None for rest; a wide float on x_seq's device."""
+        v = self._memories["v"]
+        dtype = torch.float64 if x_seq.dtype == torch.float64 else torch.float32
+        if isinstance(v, Tensor):
+            return v.to(x_seq.device, dtype) if v.shape == x_seq.shape[1:] else None
+        rest = 0.0 if self.v_reset is None else self.v_reset
+        return None if v == rest else torch.full_like(x_seq[0], v, dtype=dtype, requires_grad=False)
 
     def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if choose_backend(self.backend, self, x_seq) == "torch":
-            v = self._memories["v"]
-            start = v if isinstance(v, Tensor) and v.shape == x_seq.shape[1:] else None
-            spikes, self._memories["v"] = cpu.multi_step(x_seq, start, self.dynamics())
-            self.v_seq = None
-            return spikes
-        return super().multi_step_forward(x_seq, *args, **kwargs)  # type: ignore[misc]
+        """Spikes (T, N, ...) of input currents (T, N, ...)."""
+        backend = choose_backend(self.backend, self, x_seq)
+        if backend is None:
+            return super().multi_step_forward(x_seq, *args, **kwargs)  # type: ignore[misc]
+        spikes, self._memories["v"] = backend.multi_step(x_seq, self.membrane(x_seq), self.dynamics())
+        self.v_seq = None
+        return spikes
 
-    def materialize_states(self, inputs: tuple[Tensor, ...], states: tuple[Any, ...], step_mode: str) -> tuple[Any, ...]:
-        # SpikingJelly takes the input's dtype and then leaves its fused operators; a membrane wants 32 bits.
-        states = super().materialize_states(inputs, states, step_mode)  # type: ignore[misc]
-        if isinstance(states[0], Tensor) and states[0].dtype in (torch.float16, torch.bfloat16):
-            return (states[0].float(), *states[1:])
-        return states
+    def materialize_states(self, inputs: tuple[Tensor, ...], states: tuple[Any, ...], step_mode: str) -> Any:
+        """SpikingJelly's hook before its operators, which need a float32 membrane to stay fused."""
+        v, *others = super().materialize_states(inputs, states, step_mode)  # type: ignore[misc]
+        if isinstance(v, Tensor) and v.dtype in (torch.float16, torch.bfloat16):
+            old = states[0]  # taken as it was: rounding it to 16 bits and back would lose it
+            same = isinstance(old, Tensor) and old.shape == v.shape
+            v = old.to(v.device, torch.float32) if same else v.float()
+        return (v, *others)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         # After a training step the membrane hangs on the graph, which torch refuses to copy.
@@ -68,6 +68,10 @@ class _MultiStep:
         return twin
 
 
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
 class LIF(_MultiStep, neuron.LIFNode):
     """Leaky integrate-and-fire; arguments as SpikingJelly's LIFNode, and `backend`: auto, torch or spikingjelly."""
 
@@ -79,17 +83,21 @@ class LIF(_MultiStep, neuron.LIFNode):
         v_reset: float | None = 0.0,
         surrogate_function: Any = None,
         detach_reset: bool = True,
+        step_mode: str = "m",
         store_v_seq: bool = False,
         backend: str = "auto",
     ) -> None:
+        if not tau > 1:
+            raise ValueError(f"expected a time constant tau above 1 step, got {tau}")
         function = surrogate_function or surrogate.PiecewiseQuadratic(alpha=1.0)
-        reset = None if v_reset is None else float(v_reset)
-        super().__init__(float(tau), decay_input, float(v_threshold), reset, function, detach_reset, "m", store_v_seq)
+        threshold, reset = float(v_threshold), _number(v_reset)
+        super().__init__(float(tau), decay_input, threshold, reset, function, detach_reset, step_mode, store_v_seq)
         self.backend = backend
 
-    @property
-    def tau_now(self) -> float:
-        return self.tau
+    def dynamics(self) -> Dynamics:
+        return Dynamics(
+            self.tau, self.decay_input, self.v_threshold, self.v_reset, self.detach_reset, self.surrogate_function
+        )
 
 
 class IF(_MultiStep, neuron.IFNode):
@@ -101,21 +109,20 @@ class IF(_MultiStep, neuron.IFNode):
         v_reset: float | None = 0.0,
         surrogate_function: Any = None,
         detach_reset: bool = True,
+        step_mode: str = "m",
         store_v_seq: bool = False,
         backend: str = "auto",
     ) -> None:
         function = surrogate_function or surrogate.PiecewiseQuadratic(alpha=1.0)
-        reset = None if v_reset is None else float(v_reset)
-        super().__init__(float(v_threshold), reset, function, detach_reset, "m", store_v_seq)
+        super().__init__(float(v_threshold), _number(v_reset), function, detach_reset, step_mode, store_v_seq)
         self.backend = backend
 
-    @property
-    def tau_now(self) -> None:
-        return None
+    def dynamics(self) -> Dynamics:
+        return Dynamics(None, False, self.v_threshold, self.v_reset, self.detach_reset, self.surrogate_function)
 
 
 class PLIF(_MultiStep, neuron.ParametricLIFNode):
-    """LIF with a learned time constant; arguments as SpikingJelly's ParametricLIFNode. Runs on its operator."""
+    """LIF with a learned time constant; arguments as SpikingJelly's ParametricLIFNode, on whose operator it runs."""
 
     def __init__(
         self,
@@ -125,14 +132,17 @@ class PLIF(_MultiStep, neuron.ParametricLIFNode):
         v_reset: float | None = 0.0,
         surrogate_function: Any = None,
         detach_reset: bool = True,
+        step_mode: str = "m",
         store_v_seq: bool = False,
         backend: str = "auto",
     ) -> None:
+        if not init_tau > 1:
+            raise ValueError(f"expected a first time constant init_tau above 1 step, got {init_tau}")
         function = surrogate_function or surrogate.PiecewiseQuadratic(alpha=1.0)
-        reset = None if v_reset is None else float(v_reset)
-        super().__init__(float(init_tau), decay_input, float(v_threshold), reset, function, detach_reset, "m", store_v_seq)
+        threshold, reset = float(v_threshold), _number(v_reset)
+        super().__init__(float(init_tau), decay_input, threshold, reset, function, detach_reset, step_mode, store_v_seq)
         self.backend = backend
 
-    @property
-    def tau_now(self) -> Any:
-        return NotImplemented
+    def dynamics(self) -> Dynamics:
+        function = self.surrogate_function
+        return Dynamics(None, self.decay_input, self.v_threshold, self.v_reset, self.detach_reset, function, self.w)

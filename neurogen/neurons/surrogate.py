@@ -50,41 +50,48 @@ class Rect(torch.nn.Module):
         return _Box.apply(u, self.width, self.offset)
 
 
-def _triangle(w: Tensor, u: Tensor, alpha: float) -> None:
-    torch.abs(u, out=w).mul_(-alpha * alpha).add_(alpha).clamp_min_(0)
+def _number(value: float, like: Tensor) -> Tensor:
+    return torch.full((), value, dtype=like.dtype)  # on the CPU: torch takes it as a scalar on any device
 
 
-def _sigmoid(w: Tensor, u: Tensor, alpha: float) -> None:
-    torch.mul(u, alpha, out=w).sigmoid_()
-    w.addcmul_(w, w, value=-1.0).mul_(alpha)
-
-
-def _atan(w: Tensor, u: Tensor, alpha: float) -> None:
-    torch.mul(u, math.pi / 2 * alpha, out=w).square_().add_(1.0).reciprocal_().mul_(alpha / 2)
-
-
-def _piecewise_exp(w: Tensor, u: Tensor, alpha: float) -> None:
-    torch.abs(u, out=w).mul_(-alpha).exp_().mul_(alpha / 2)
-
-
-def _soft_sign(w: Tensor, u: Tensor, alpha: float) -> None:
-    torch.abs(u, out=w).add_(1 / alpha).square_().reciprocal_().mul_(1 / (2 * alpha))
-
-
-def _super_spike(w: Tensor, u: Tensor, alpha: float) -> None:
-    torch.abs(u, out=w).add_(1.0).square_().reciprocal_().mul_(alpha)
-
-
-def _erf(w: Tensor, u: Tensor, alpha: float) -> None:
-    torch.square(u, out=w).mul_(-alpha * alpha).exp_().mul_(alpha / math.sqrt(math.pi))
-
-
-def _rect(w: Tensor, u: Tensor, alpha: float) -> None:
+def _triangle(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
     torch.abs(u, out=w)
-    torch.lt(w, 0.5 / alpha, out=w).mul_(alpha)
+    torch.sub(_number(alpha * scale, w), w, alpha=alpha * alpha * scale, out=w).clamp_min_(0.0)
 
 
-_DERIVATIVES: dict[type, Callable[[Tensor, Tensor, float], None]] = {
+def _sigmoid(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
+    torch.mul(u, alpha, out=w).sigmoid_()
+    w.addcmul_(w, w, value=-1.0).mul_(alpha * scale)
+
+
+def _atan(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
+    # alpha / 2 / (1 + (pi / 2 alpha u)^2), as the reciprocal of a + b u^2
+    a = 2.0 / (alpha * scale)
+    torch.addcmul(_number(a, w), u, u, value=a * (math.pi / 2 * alpha) ** 2, out=w).reciprocal_()
+
+
+def _piecewise_exp(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
+    torch.abs(u, out=w).mul_(-alpha).exp_().mul_(alpha / 2 * scale)
+
+
+def _soft_sign(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
+    torch.abs(u, out=w).add_(1 / alpha).square_().reciprocal_().mul_(scale / (2 * alpha))
+
+
+def _super_spike(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
+    torch.abs(u, out=w).add_(1.0).square_().reciprocal_().mul_(alpha * scale)
+
+
+def _erf(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
+    torch.square(u, out=w).mul_(-alpha * alpha).exp_().mul_(alpha / math.sqrt(math.pi) * scale)
+
+
+def _rect(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
+    torch.abs(u, out=w)
+    torch.lt(w, 0.5 / alpha, out=w).mul_(alpha * scale)
+
+
+_DERIVATIVES: dict[type, Callable[[Tensor, Tensor, float, float], None]] = {
     surrogate.PiecewiseQuadratic: _triangle,
     surrogate.Sigmoid: _sigmoid,
     surrogate.ATan: _atan,
@@ -114,10 +121,10 @@ def can_fuse(function: Any) -> bool:
     return type(function) in _DERIVATIVES and isinstance(function.alpha, (int, float)) and function.spiking
 
 
-def derivative_(out: Tensor, u: Tensor, function: Any) -> None:
-    """out <- g'(u), in place; u = h - threshold, any shape."""
+def derivative_(out: Tensor, below: Tensor, function: Any, scale: float = 1.0) -> None:
+    """out <- scale * g'(h - threshold), in place; below: threshold - h, any shape."""
     if type(function) is Rect:
-        torch.sub(u, function.offset, out=out).abs_()
-        torch.lt(out, function.width / 2, out=out).div_(function.width)
-    else:
-        _DERIVATIVES[type(function)](out, u, float(function.alpha))
+        torch.add(below, function.offset, out=out).abs_()
+        torch.lt(out, function.width / 2, out=out).mul_(scale / function.width)
+    else:  # even in its argument
+        _DERIVATIVES[type(function)](out, below, float(function.alpha), scale)
