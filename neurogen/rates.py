@@ -11,6 +11,11 @@ from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
 
+def neuron_names(module: nn.Module) -> list[str]:
+    """Dotted names of the spiking layers, in definition order."""
+    return [name for name, layer in module.named_modules() if isinstance(layer, BaseNode)]
+
+
 @contextmanager
 def watched_rates(module: nn.Module) -> Iterator[dict[str, float]]:
     """Collects {layer name: rate in [0, 1]} while the block runs; a layer called twice keeps its last rate."""

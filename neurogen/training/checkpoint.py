@@ -1,0 +1,41 @@
+"""Checkpoints: checkpoints/step_<n>.pt, written beside and renamed, the last few kept, never unpickled."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from event_tools.atomic import replacing
+
+FOLDER = "checkpoints"
+
+
+def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+    """Write the state after `step` steps and remove all but the newest `keep`."""
+    folder = run / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step_{step:08d}.pt"
+    with replacing(path) as temporary:
+        torch.save({"step": step, **state}, temporary)
+    for old in _newest_first(folder)[keep:]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_newest(run: Path, device: torch.device) -> dict[str, Any] | None:
+    """The newest checkpoint that can be read, or None; a damaged one is warned of and the one before taken."""
+    for path in _newest_first(run / FOLDER):
+        try:
+            return torch.load(path, map_location=device, weights_only=True)
+        except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+            warnings.warn(f"{path} cannot be read ({' '.join(str(error).split())[:80]}); taking the one before", stacklevel=2)
+    return None
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step_*.pt"), reverse=True)

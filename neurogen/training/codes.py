@@ -1,0 +1,81 @@
+"""The training set's codes, computed once and kept beside the run, keyed by the first stage's checksum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from event_tools.atomic import replacing
+from neurogen.data import open_data
+from neurogen.data.augment import shifted
+from neurogen.model_folder import StoredModel
+from neurogen.progress import bar
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class CodeSet:
+    """codes: (V, N, h, w), variant 0 unshifted and the rest of shifted inputs; labels: (N,)."""
+
+    codes: NDArray[np.integer]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, NDArray[np.int64]]:
+        """Codes (n, h, w) int64 and labels; about half the items take a random shifted variant, where there are any."""
+        items, variants = index.numpy(), np.zeros(len(index), np.int64)
+        if len(self.codes) > 1:
+            moved = torch.rand(len(index), generator=generator) < 0.5
+            choice = torch.randint(1, len(self.codes), (len(index),), generator=generator)
+            variants = torch.where(moved, choice, 0).numpy()
+        return torch.from_numpy(self.codes[variants, items].astype(np.int64)), self.labels[items]
+
+    def plain(self) -> tuple[Tensor, NDArray[np.int64]]:
+        """All unshifted codes (N, h, w) int64 and labels."""
+        return torch.from_numpy(self.codes[0].astype(np.int64)), self.labels
+
+
+def cached_codes(run: Path, stored: StoredModel, shift: int, device: torch.device) -> tuple[CodeSet, CodeSet]:
+    """Codes of the training set (with shifted variants) and of the held-out set (validation, else test)."""
+    path = run / f"codes-{stored.sha256[:16]}-{shift}.npz"
+    if not path.is_file():
+        arrays = _compute(stored, shift, device)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+    with np.load(path, allow_pickle=False) as arrays:
+        return CodeSet(arrays["train"], arrays["train_labels"]), CodeSet(arrays["held_out"], arrays["held_out_labels"])
+
+
+@torch.inference_mode()
+def _compute(stored: StoredModel, shift: int, device: torch.device) -> dict[str, Any]:
+    config = stored.stage1
+    steps, held_out = config.model.steps, "validation" if config.data.validation else "test"
+    train = open_data(config.data, steps, "train", stored.scaling)
+    other = open_data(config.data, steps, held_out, stored.scaling)
+    moves = [(dy, dx) for dy in range(-shift, shift + 1) for dx in range(-shift, shift + 1)]
+    moves.sort(key=lambda move: move != (0, 0))
+    background = stored.scaling.background if stored.scaling is not None else -1.0
+    first_stage = stored.first_stage.to(device).eval()
+
+    def codes_of(data: Any, move: tuple[int, int], progress: Any, done: int) -> NDArray[np.int16]:
+        parts = []
+        for start in range(0, len(data), BATCH):
+            x = data.batch(np.arange(start, min(start + BATCH, len(data))))
+            x = shifted(x, torch.tensor([move]).expand(len(x), 2), background)
+            parts.append(first_stage.encode(x.to(device)).cpu().numpy().astype(np.int16))
+            progress(done + min(start + BATCH, len(data)))
+        return np.concatenate(parts)
+
+    with bar("encoding", len(train) * len(moves) + len(other)) as progress:
+        variants = [codes_of(train, move, progress, i * len(train)) for i, move in enumerate(moves)]
+        held = codes_of(other, (0, 0), progress, len(moves) * len(train))
+    return {"train": np.stack(variants), "train_labels": train.labels, "held_out": held[None], "held_out_labels": other.labels}

@@ -1,0 +1,28 @@
+"""From a device's name to a device that is there."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from neurogen.training.errors import TrainingError
+
+
+def choose_device(name: str) -> torch.device:
+    """auto, cpu, cuda, cuda:N or mps; raises TrainingError for one that this machine lacks."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if re.fullmatch(r"cuda(:\d+)?", name):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        index = int(name[5:] or 0)
+        if index >= count:
+            raise TrainingError(f"expected {name}, this machine has {count} CUDA devices; set device=auto or device=cpu")
+        return torch.device(name)
+    if name == "mps":
+        if not torch.backends.mps.is_available():
+            raise TrainingError("expected mps, this machine has no Apple GPU; set device=auto or device=cpu")
+        return torch.device("mps")
+    raise TrainingError(f"expected device to be auto, cpu, cuda, cuda:N or mps, got {name}")

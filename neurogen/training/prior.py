@@ -1,0 +1,130 @@
+"""How the prior learns from a batch: predict each code of a first stage from those before it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from neurogen.config import PriorConfig
+from neurogen.model import Model
+from neurogen.model_folder import StoredModel, load_first_stage, load_model, save_model
+from neurogen.models.prior import SpikingPrior
+from neurogen.pictures import colour_counts, image_grid, save_png
+from neurogen.rates import neuron_names, watched_rates
+from neurogen.training.codes import cached_codes
+from neurogen.training.errors import TrainingError
+from neurogen.training.optimisers import make_optimiser
+from neurogen.training.order import keyed_generator
+
+SHIFT_STREAM = 3
+PICTURED = 64
+
+
+class PriorSystem:
+    """Codes, network and optimiser of a prior."""
+
+    def __init__(self, config: PriorConfig, device: torch.device, run: Path) -> None:
+        if config.first_stage is None:
+            raise TrainingError("expected first_stage=RUN, the run or model folder of a trained first stage, got none")
+        self.config, self.device = config, device
+        self.stored = load_first_stage(config.first_stage)
+        _check_fit(config, self.stored)
+        self.train_codes, self.held_out = cached_codes(run, self.stored, config.shift, device)
+        self.items = len(self.train_codes)
+        self.main = SpikingPrior(config.model, config.neurons).to(device)
+        self.modules: dict[str, nn.Module] = {"prior": self.main}
+        self.optimisers = {"prior": make_optimiser(config.train, self.main)}
+        if config.train.init_from:
+            _start_from(self.main, config.train.init_from)
+        rates = tuple(f"rate/{name}" for name in neuron_names(self.main))
+        self.columns = ("total", "val_nll", "val_bits_per_code", *rates)
+
+    def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
+        generator = keyed_generator(self.config.seed, SHIFT_STREAM, step)
+        codes, labels = self.train_codes.batch(index, generator)
+        self.main.train()
+        rates: dict[str, float] = {}
+        if log:
+            with watched_rates(self.main) as rates:
+                loss = self.main.loss(codes.to(self.device), self._given(labels))
+        else:
+            loss = self.main.loss(codes.to(self.device), self._given(labels))
+        total = float(loss.detach())
+        if not math.isfinite(total):
+            raise TrainingError(f"the loss became {total} at step {step + 1}; lower train.lr or clip with train.clip")
+        optimiser, clip = self.optimisers["prior"], self.config.train.clip
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(self.main.parameters(), clip)
+        optimiser.step()
+        return {"total": total} | {f"rate/{name}": rate for name, rate in rates.items()}
+
+    def validate(self) -> dict[str, float]:
+        """Negative log-likelihood of a held-out code, in nats and bits."""
+        self.main.eval()
+        codes, labels = self.held_out.plain()
+        bits = self.main.bits_per_code(codes.to(self.device), self._given(labels))
+        self.main.train()
+        return {"val_nll": bits * math.log(2), "val_bits_per_code": bits}
+
+    def pictures(self, folder: Path, step: int) -> None:
+        """A grid of samples, classes in turn."""
+        folder.mkdir(parents=True, exist_ok=True)
+        model = self._model()
+        labels = np.arange(PICTURED) % len(model.classes) if self.config.model.classes else None
+        self.main.eval()
+        samples = model.sample(PICTURED, labels=labels, seed=self.config.seed)
+        self.main.train()
+        images = samples.images if samples.images is not None else colour_counts(samples.counts.sum(1))
+        save_png(folder / f"samples_{step:08d}.png", image_grid(images, columns=10))
+
+    def finish(self, folder: Path, figures: dict[str, float]) -> None:
+        """Write the model folder with both stages."""
+        stored = self.stored
+        save_model(
+            folder,
+            stage1=stored.stage1,
+            first_stage=stored.first_stage,
+            scaling=stored.scaling,
+            data_info=stored.data_info,
+            prior_config=self.config,
+            prior=self.main,
+            card={**stored.card, "held-out bits per code": round(figures["val_bits_per_code"], 4)},
+        )
+
+    def _given(self, labels: NDArray[np.int64]) -> Tensor | None:
+        return torch.from_numpy(labels).to(self.device) if self.config.model.classes else None
+
+    def _model(self) -> Model:
+        stored = self.stored
+        parts = (stored.stage1, stored.first_stage, stored.scaling, stored.data_info, self.config, self.main, stored.card, "")
+        return Model(StoredModel(*parts)).to(self.device)
+
+
+def _check_fit(config: PriorConfig, stored: StoredModel) -> None:
+    """Raises TrainingError where the prior was not configured for this first stage."""
+    model, (height, width) = config.model, stored.first_stage.code_shape
+    wanted = {"codes": stored.stage1.codebook.size, "height": height, "width": width}
+    for key, value in wanted.items():
+        if getattr(model, key) != value:
+            raise TrainingError(f"expected model.{key}={value} for the first stage {config.first_stage}, got {getattr(model, key)}; set it")
+    if model.classes not in (0, len(stored.data_info.classes)):
+        raise TrainingError(f"expected model.classes=0 or {len(stored.data_info.classes)}, got {model.classes}; set it")
+
+
+def _start_from(model: SpikingPrior, path: str) -> None:
+    prior = load_model(path).prior
+    if prior is None:
+        raise TrainingError(f"expected train.init_from={path} to hold a prior, it is a first stage alone")
+    try:
+        model.load_state_dict(prior.state_dict())
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:120]
+        raise TrainingError(f"expected train.init_from={path} to be this network, it is another: {reason}") from error
+
