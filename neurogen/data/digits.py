@@ -15,9 +15,8 @@ from neurogen.data.cache import built, cache_dir
 from neurogen.progress import bar
 
 SENSOR = (34, 34)
-SIDE = 26  # pixels of a digit on the sensor
 TRAINING = 1500
-VERSION = 1  # of the simulated set
+VERSION = 2  # of the simulated set; raise it when the simulator makes other events
 
 
 def digits_folder() -> Path:
@@ -28,15 +27,15 @@ def digits_folder() -> Path:
 def _make(folder: Path) -> None:
     from sklearn.datasets import load_digits
 
-    from event_tools.simulator import enlarge, simulate
+    from event_tools.simulator import simulate
 
-    digits = load_digits()
+    digits = load_digits()  # 8x8 pixels from 0 to 16
     order = np.random.Generator(np.random.Philox(key=VERSION)).permutation(len(digits.images))
     with bar("recording digits", len(order)) as progress:
         for n, source in enumerate(order):
             split = "Train" if n < TRAINING else "Test"
             place = folder / split / str(digits.target[source])
             place.mkdir(parents=True, exist_ok=True)
-            events = simulate(enlarge(digits.images[source] / 16.0, SIDE), SENSOR, seed=int(source))
+            events = simulate(digits.images[source] / 16.0, SENSOR, seed=int(source))
             write(place / f"{n:05d}.bin", events)
             progress(n + 1)
