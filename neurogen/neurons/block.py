@@ -18,10 +18,10 @@ BLOCK = 1 << 18  # neurons per block: a scratch buffer of float32 is 1 MiB
 _keep_above = torch.ops.aten.threshold_backward.grad_input  # out = grad where self > threshold, else 0, in one pass
 
 
-def block_size(x: Tensor, buffers: int = 1) -> int:
-    """Neurons of x (T, N, ...) taken at once when each needs so many scratch values; all of them off the CPU."""
+def block_size(x: Tensor, parts: int = 1) -> int:
+    """Neurons of x (T, N, ...) taken at once: a `parts`-th of BLOCK on the CPU, all of them elsewhere."""
     count = x[0].numel()
-    return max(min(BLOCK // buffers or 1, count) if x.device.type == "cpu" else count, 1)
+    return max(min(BLOCK // parts, count) if x.device.type == "cpu" else count, 1)
 
 
 def blocks(count: int, size: int) -> list[slice]:

@@ -131,7 +131,7 @@ class _Gate(torch.autograd.Function):
         start = None if v0 is None else flat(laid_out_as(v0, x[0]))
         last = None if grad_v is None else flat(laid_out_as(grad_v, x[0]))
         steps = len(x)
-        size = block_size(x, buffers=steps)  # a block's whole trajectory stays in the cache
+        size = block_size(x, parts=max(steps // 4, 1))  # the trajectory of a block: four buffers' worth
         forward, backward = Forward(d, x), Backward(d, size, x)
         margins, both = x.new_empty((steps, size)), x.new_empty((2, size))
         v_, h_, s_ = x.new_empty((3, size))
