@@ -28,6 +28,7 @@ class Recordings:
     def __init__(self, path: Path, names: list[str], sensor_size: tuple[int, int] | None) -> None:
         parents = [PurePosixPath(name).parent.name for name in names]
         self.path, self.sensor_size = path, sensor_size
+        self._archive: zipfile.ZipFile | None = None
         self.classes: tuple[str, ...] = tuple(sorted(set(parents), key=_natural))
         order = sorted(range(len(names)), key=lambda i: (_natural(parents[i]), names[i]))
         self.names = tuple(names[i] for i in order)
@@ -41,8 +42,9 @@ class Recordings:
         """Recording i; raises EventFileError."""
         if self.path.is_dir():
             return read(self.path / self.names[i], sensor_size=self.sensor_size)
-        with zipfile.ZipFile(self.path) as archive:
-            return self._decode(i, _member(archive, self.names[i], self.path))
+        if self._archive is None:  # reading its directory costs more than a recording
+            self._archive = zipfile.ZipFile(self.path)
+        return self._decode(i, _member(self._archive, self.names[i], self.path))
 
     def __iter__(self) -> Iterator[Events]:
         if self.path.is_dir():

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from event_tools import Frames, to_events
 from event_tools.counts import to_counts
-from event_tools.viewer import write_page
 from neurogen.config import StageOneConfig
 from neurogen.data import Data, RecordingData
 from neurogen.pictures import colour_counts, image_grid, save_png
@@ -36,4 +35,6 @@ def show_reconstructions(folder: Path, step: int, x: Tensor, values: Tensor, dat
         made = to_counts(pairs[1][i], config.recording.rounding, config.recording.dead_zone)
         played.append((f"{title}, real", data.recording(i)))
         played.append((f"{title}, reconstructed", to_events(Frames(made, data.edges[i]), refractory_us=config.recording.refractory_us)))
+    from event_tools.viewer import write_page
+
     write_page(folder / f"{name}.html", played, title=f"reconstructions after {step} steps")
