@@ -29,7 +29,8 @@ def test_recordings_lie_by_label_and_read_back(tmp_path: Path) -> None:
 def test_the_index_lists_every_file_with_its_checksum(tmp_path: Path) -> None:
     model = event_model()
     out = write_samples(model.sample(3), model, tmp_path / "out", ("bin", "hdf5"))
-    rows = list(csv.DictReader((out / "index.csv").open()))
+    with open(out / "index.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
     assert len(rows) == 6
     for row in rows:
         assert hashlib.sha256((out / row["path"]).read_bytes()).hexdigest() == row["sha256"]
