@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurogen.config import DataConfig
+from neurogen.data.array_file import save_parts
 from neurogen.data.augment import augmented
 from neurogen.data.cache import built, cache_dir, source_key
 from neurogen.data.errors import DataError
+from neurogen.progress import bar
 
 IDX_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -24,6 +27,8 @@ IDX_FILES = {
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 FASHION = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 DIGITS = tuple("0123456789")
+FOLDERS = {"train": ("train", "Train"), "test": ("test", "Test")}
+LAYOUT = 1  # of the cache; raise it when what is stored changes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +58,8 @@ class ImageData:
 
 def open_idx_data(config: DataConfig, folder: Path, split: str) -> ImageData:
     """MNIST or Fashion-MNIST from idx files, gzipped or not; raises DataError."""
+    if config.channels != 1:
+        raise DataError(f"expected data.channels=1 for data.name={config.name}, got {config.channels}")
     pixels = _read_idx(_find(folder, IDX_FILES[split][0]), 3)
     labels = _read_idx(_find(folder, IDX_FILES[split][1]), 1)
     if len(pixels) != len(labels):
@@ -64,20 +71,36 @@ def open_idx_data(config: DataConfig, folder: Path, split: str) -> ImageData:
 
 def open_image_folder(config: DataConfig, folder: Path, split: str | None) -> ImageData:
     """Pictures below <split>/<class>/ or <class>/, decoded once into the cache; raises DataError."""
-    root = folder / split if split and (folder / split).is_dir() else folder
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    mode = {1: "L", 3: "RGB"}.get(config.channels)
+    if mode is None:
+        raise DataError(f"expected data.channels to be 1 or 3 for images, got {config.channels}")
+    root = _split_folder(folder, split) if split else folder
+    files = _pictures(root)
     if not files:
         raise DataError(f"{root}: expected pictures ({', '.join(SUFFIXES)}) in one folder per class, found none")
-    names = tuple(sorted({p.parent.name for p in files}))
-    labels = np.array([names.index(p.parent.name) for p in files], np.int64)
-    key = source_key(root, resolution=config.resolution, channels=config.channels, fit=config.fit)
-    cache = built(cache_dir() / "images" / key, lambda place: _decode_all(files, config, place))
+    loose = next((file for file in files if file.parent == root), None)
+    if loose is not None:
+        raise DataError(f"{loose}: expected pictures in one folder per class, this one has none; move it into one")
+    classes = _classes(files if split != "test" else _pictures(_split_folder(folder, "train")))
+    unknown = sorted({file.parent.name for file in files} - set(classes))
+    if unknown:
+        raise DataError(f"{root}: expected the labels of the training pictures, got {', '.join(unknown)} too")
+    numbers = {name: i for i, name in enumerate(classes)}
+    labels = np.array([numbers[file.parent.name] for file in files], np.int64)
+    names = [file.relative_to(root).as_posix() for file in files]
+    key = source_key(root, names, layout=LAYOUT, resolution=config.resolution, channels=config.channels, fit=config.fit)
+    cache = built(cache_dir() / "images" / key, lambda place: _decode_all(files, mode, config, place))
     pixels = np.load(cache / "pixels.npy", mmap_mode="r")
-    return ImageData(pixels, labels, names, config.shift, config.flip)
+    return ImageData(pixels, labels, classes, config.shift, config.flip)
+
+
+def has_image_splits(folder: Path) -> bool:
+    """Whether a folder of pictures has training and test pictures apart."""
+    return all(_split_folder(folder, split).is_dir() for split in FOLDERS)
 
 
 def fit_image(image: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
-    """(H, W) or (H, W, 3) to a square: box-halved while the short side is twice as large, bicubic, centre crop (ADM)."""
+    """(H, W) or (H, W, 3) to a square: box-halved while twice as large, bicubic, centre crop (as ADM)."""
     from PIL import Image
 
     picture = Image.fromarray(image)
@@ -94,29 +117,55 @@ def _fit_all(pixels: NDArray[np.uint8], config: DataConfig) -> NDArray[np.uint8]
     if pixels.shape[1:] == (config.resolution, config.resolution):
         return pixels
     if config.fit == "none":
-        raise DataError(f"expected images of {config.resolution}x{config.resolution} for data.fit=none, got {pixels.shape[1:]}")
+        raise DataError(
+            f"expected images of {config.resolution}x{config.resolution} for data.fit=none, "
+            f"got {pixels.shape[2]}x{pixels.shape[1]}; set data.fit=resize or data.resolution={pixels.shape[1]}"
+        )
     return np.stack([fit_image(image, config.resolution) for image in pixels])
 
 
-def _decode_all(files: list[Path], config: DataConfig, place: Path) -> None:
+def _decode_all(files: list[Path], mode: str, config: DataConfig, place: Path) -> None:
+    def pixels() -> Iterator[NDArray[np.uint8]]:
+        with bar("decoding pictures", len(files)) as progress:
+            for done, file in enumerate(files, 1):
+                image = _decode(file, mode, config)
+                progress(done)
+                yield image[None, None] if image.ndim == 2 else np.moveaxis(image, -1, 0)[None]
+
+    save_parts(place / "pixels.npy", pixels(), len(files))
+
+
+def _decode(file: Path, mode: str, config: DataConfig) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
-    mode = {1: "L", 3: "RGB"}.get(config.channels)
-    if mode is None:
-        raise DataError(f"expected data.channels to be 1 or 3 for images, got {config.channels}")
-    shape = (len(files), config.channels, config.resolution, config.resolution)
-    out = np.lib.format.open_memmap(place / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
-    for i, file in enumerate(files):
-        try:
-            with Image.open(file) as picture:
-                image = np.asarray(picture.convert(mode))
-        except (UnidentifiedImageError, OSError, ValueError) as error:
-            raise DataError(f"{file}: expected a picture, {error}") from None
-        if config.fit == "none" and image.shape[:2] != (config.resolution, config.resolution):
-            raise DataError(f"{file}: expected {config.resolution}x{config.resolution} for data.fit=none, got {image.shape[1]}x{image.shape[0]}")
-        fitted = fit_image(image, config.resolution)
-        out[i] = fitted[None] if config.channels == 1 else np.moveaxis(fitted, -1, 0)
-    out.flush()
+    try:
+        with Image.open(file) as picture:
+            image = np.asarray(picture.convert(mode))
+    except UnidentifiedImageError:
+        raise DataError(f"{file}: expected a picture, its content is none that can be read; remove it") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{file}: expected a picture, {error}; remove or replace it") from None
+    size = config.resolution
+    if config.fit == "none" and image.shape[:2] != (size, size):
+        raise DataError(
+            f"{file}: expected {size}x{size} pixels for data.fit=none, got {image.shape[1]}x{image.shape[0]}; "
+            f"set data.fit=crop"
+        )
+    return image if image.shape[:2] == (size, size) else fit_image(image, size)
+
+
+def _split_folder(folder: Path, split: str) -> Path:
+    return next((folder / name for name in FOLDERS[split] if (folder / name).is_dir()), folder / FOLDERS[split][0])
+
+
+def _pictures(root: Path) -> list[Path]:
+    return sorted(file for file in root.rglob("*") if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+
+
+def _classes(files: list[Path]) -> tuple[str, ...]:
+    """Names of the class folders, numbers in their own order."""
+    names = {file.parent.name for file in files}
+    return tuple(sorted(names, key=lambda name: (int(name), "") if name.isdecimal() else (1 << 62, name)))
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from event_tools.datasets import has_split
+from event_tools import EventFileError
+from event_tools.datasets import Recordings, open_recordings
 from event_tools.profile import RateCurve
 from neurogen.config import DataConfig
-from neurogen.data.cache import cache_dir
-from neurogen.data.digits import SENSOR, digits_folder
+from neurogen.data.digits import SENSOR
 from neurogen.data.errors import DataError
-from neurogen.data.images import ImageData, open_idx_data, open_image_folder
-from neurogen.data.recordings import RecordingData, open_recording_data, subset
+from neurogen.data.images import ImageData, has_image_splits, open_idx_data, open_image_folder
+from neurogen.data.places import archive_of_split, find_path
+from neurogen.data.recordings import RecordingData, measured_scaling, prepared_counts
 from neurogen.data.scaling import Scaling
 from neurogen.model_folder import DataInfo
 
@@ -24,13 +25,8 @@ Data = ImageData | RecordingData
 
 SPLITS = ("train", "validation", "test")
 HOLD_OUT_KEY = 20_240_514  # of the shuffle that picks hold-outs: the same items for every seed, so that figures compare
-TEST_SHARE = 10  # of a set without a test split, every tenth item is its test
+TEST_SHARE = 10  # of a set without a test split, one item in ten is its test
 PROFILED = 2000  # recordings that a rate curve is measured on
-PLACES = {
-    "nmnist": ("n-mnist", "N-MNIST", "NMNIST", "n-mnist/n-mnist-1100.zip"),
-    "mnist": ("mnist", "MNIST"),
-    "fashion": ("fashion-mnist", "FashionMNIST", "fashion"),
-}
 
 
 def open_data(config: DataConfig, steps: int, split: str, scaling: Scaling | None = None) -> Data:
@@ -42,13 +38,22 @@ def open_data(config: DataConfig, steps: int, split: str, scaling: Scaling | Non
     if split not in SPLITS:
         raise ValueError(f"expected split to be {', '.join(SPLITS)}, got {split!r}")
     path = find_path(config)
-    whole, index = _whole(config, path, steps, split)
-    if isinstance(whole, ImageData):
-        return whole.subset(index)
-    if scaling is None and split == "test":
-        scaling = open_data(config, steps, "train").scaling
-    chosen = subset(whole, index)
-    return dataclasses.replace(chosen, scaling=scaling) if scaling is not None else chosen
+    if config.name not in ("digits", "nmnist", "recordings"):
+        images, own_test = _open_images(config, path, split)
+        return images.subset(_chosen(config, len(images), split, own_test))
+    source, classes, own_test = _open_source(config, path, split)
+    counts, edges = prepared_counts(source, config, steps)
+    labels = np.array([classes.index(name) for name in source.classes])[source.labels]
+    index = _chosen(config, len(source), split, own_test)
+    size = (counts.shape[-1], counts.shape[-2])
+    given = scaling or Scaling(config.scaling, config.scale or 1.0, config.fit, config.resolution, size)
+    if given.sensor_size != size:
+        raise DataError(f"{path}: expected recordings of {given.sensor_size} pixels as in training, got {size}")
+    data = RecordingData(source, counts, edges, labels, classes, index, given, config.shift, config.flip)
+    if scaling is not None:
+        return data
+    own = measured_scaling(config, data) if split == "train" else open_data(config, steps, "train").scaling
+    return dataclasses.replace(data, scaling=own)
 
 
 def describe_data(data: Data) -> DataInfo:
@@ -57,8 +62,8 @@ def describe_data(data: Data) -> DataInfo:
     if isinstance(data, ImageData):
         return DataInfo(data.classes, counts)
     edges = np.sort(np.median(data.edges, axis=0)).round().astype(np.int64)
-    totals = np.array([int(np.asarray(c).sum()) for c in data.counts])
-    per_class = [float(np.median(totals[data.labels == k])) if counts[k] else float(np.median(totals)) for k in range(len(counts))]
+    totals, labels = data.event_counts, data.labels
+    per_class = [float(np.median(totals[labels == k] if counts[k] else totals)) for k in range(len(counts))]
     some = np.linspace(0, len(data) - 1, min(len(data), PROFILED)).astype(int)
     profile = RateCurve.measure(data.recording(int(i)) for i in some)
     return DataInfo(
@@ -66,71 +71,57 @@ def describe_data(data: Data) -> DataInfo:
     )
 
 
-def find_path(config: DataConfig) -> Path:
-    """Where the data lies; raises DataError with every place that was tried."""
-    if config.name == "digits":
-        return digits_folder()
-    if config.path is not None:
-        if not Path(config.path).exists():
-            raise DataError(f"expected data at data.path={config.path}, found nothing")
-        return Path(config.path)
-    if config.name in ("images", "recordings"):
-        raise DataError(f"expected data.path for data.name={config.name}: a folder with one subfolder per class")
-    tried = []
-    for root in (os.environ.get("NEUROGEN_DATA"), cache_dir() / "data"):
-        for place in PLACES[config.name] if root else ():
-            path = Path(root) / place  # type: ignore[arg-type]
-            tried.append(str(path))
-            if path.is_file() or (path.is_dir() and _holds_data(path, config.name)):
-                return path
-            zips = sorted(path.glob("*.zip")) if path.is_dir() else []
-            if zips:
-                return zips[0]
-    if config.download and config.name in ("mnist", "fashion"):
-        return _download(config.name)
-    hint = "or data.download=true" if config.name in ("mnist", "fashion") else "(a folder or .zip with Train/ and Test/)"
-    raise DataError(f"expected {config.name} under $NEUROGEN_DATA or {cache_dir() / 'data'}, found none; set data.path {hint}")
+def _open_images(config: DataConfig, path: Path, split: str) -> tuple[ImageData, bool]:
+    """The images that hold a split, and whether the source has a test split of its own."""
+    part = "test" if split == "test" else "train"
+    if config.name != "images":
+        return open_idx_data(config, path, part), True
+    own_test = has_image_splits(path)
+    return open_image_folder(config, path, part if own_test else None), own_test
 
 
-def _holds_data(path: Path, name: str) -> bool:
-    if name == "nmnist":
-        return has_split(path, "train")
-    return any(path.rglob("train-images*idx3-ubyte*"))
+def _open_source(config: DataConfig, path: Path, split: str) -> tuple[Recordings, tuple[str, ...], bool]:
+    """The recordings that hold a split, the training set's classes, and whether there is a test split of its own."""
+    sensor = SENSOR if config.name in ("digits", "nmnist") else None
+    train, test = (_try_open(path, part, sensor) for part in ("train", "test"))
+    if train is None or test is None:
+        try:
+            whole = train or open_recordings(path, None, sensor)
+        except EventFileError as error:
+            raise DataError(str(error)) from None
+        return whole, whole.classes, False
+    unknown = sorted(set(test.classes) - set(train.classes))
+    if unknown:
+        raise DataError(
+            f"{path}: expected the labels of the training recordings, the test has {', '.join(unknown)} too"
+        )
+    return (test if split == "test" else train), train.classes, True
 
 
-def _download(name: str) -> Path:
-    from torchvision import datasets
-
-    kind = {"mnist": datasets.MNIST, "fashion": datasets.FashionMNIST}[name]
-    root = cache_dir() / "data"
+def _try_open(path: Path, part: str, sensor: tuple[int, int] | None) -> Recordings | None:
     try:
-        kind(str(root), download=True)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"{name} could not be downloaded: {error}; set data.path instead") from None
-    return root / kind.__name__
+        return open_recordings(archive_of_split(path, part), part, sensor)
+    except EventFileError:
+        return None
 
 
-def _whole(config: DataConfig, path: Path, steps: int, split: str) -> tuple[Data, NDArray[np.int64]]:
-    """The split that the source has, and which of its items belong to the one asked for."""
-    source = "test" if split == "test" else "train"
-    has_test = True
-    if config.name in ("mnist", "fashion"):
-        whole: Data = open_idx_data(config, path, source)
-    elif config.name == "images":
-        has_test = (path / "test").is_dir() and (path / "train").is_dir()
-        whole = open_image_folder(config, path, source if has_test else None)
-    else:
-        has_test = has_split(path, "train") and has_split(path, "test")
-        sensor = SENSOR if config.name in ("digits", "nmnist") else None
-        whole = open_recording_data(config, path, steps, source if has_test else None, sensor)
-    order = np.random.Generator(np.random.Philox(key=HOLD_OUT_KEY)).permutation(len(whole))
-    if not has_test:
-        tests = len(whole) // TEST_SHARE
+def _chosen(config: DataConfig, items: int, split: str, own_test: bool) -> NDArray[np.int64]:
+    """Which of a source's items belong to a split, in the source's order."""
+    order: NDArray[Any] = np.random.Generator(np.random.Philox(key=HOLD_OUT_KEY)).permutation(items)
+    if not own_test:
+        tests = items // TEST_SHARE
+        if not tests:
+            raise DataError(
+                f"expected {TEST_SHARE} items or more (one in {TEST_SHARE} is for testing), got {items}; add some"
+            )
         order = order[:tests] if split == "test" else order[tests:]
     if split != "test":
         if config.validation >= len(order):
-            raise DataError(f"expected data.validation below the {len(order)} training items, got {config.validation}")
+            raise DataError(
+                f"expected data.validation below {len(order)}, the training items, got {config.validation}; lower it"
+            )
         cut = len(order) - config.validation
         order = order[:cut] if split == "train" else order[cut:]
-    order = order[: config.limit] if config.limit else order
-    return whole, np.sort(order)
+    if not len(order):
+        raise DataError("expected data.validation above 0 to have a validation split, got 0")
+    return np.sort(order[: config.limit])

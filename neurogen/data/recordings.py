@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,64 +15,81 @@ from torch import Tensor
 
 from event_tools import EventFileError, Events, to_frames
 from event_tools.bulk import nmnist_counts
-from event_tools.datasets import Recordings, open_recordings
+from event_tools.datasets import Recordings
 from event_tools.filters import denoise
 from neurogen.config import DataConfig
+from neurogen.data.array_file import save_parts
 from neurogen.data.augment import augmented
 from neurogen.data.cache import built, cache_dir, source_key
 from neurogen.data.errors import DataError
-from neurogen.data.scaling import Scaling, measure_scale
+from neurogen.data.scaling import Scaling, measure_class_peaks, measure_scale
+from neurogen.progress import bar
 
 BULK = 1024  # recordings prepared at once
-LAYOUT = 1  # of the cache; raise it when what is stored changes
+LAYOUT = 2  # of the cache; raise it when what is stored changes
+NMNIST_SENSOR = (34, 34)
+Prepared = tuple[NDArray[np.integer], NDArray[np.int64]]  # counts and bin edges
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordingData:
-    """One split of a set of recordings.
+    """One split of a set of recordings: items `index` of a source.
 
-    counts: (N, T, 2, H, W) small integers at the sensor's size; edges: (N, T + 1) int64 microseconds; labels: (N,)
-    int64; index: which of the source's recordings these are.
+    prepared: (M, T, 2, H, W) counts of the whole source at the sensor's size, memory-mapped; prepared_edges: (M, T + 1)
+    int64 microseconds; source_labels: (M,) int64; index: (N,) which of the source's recordings are in this split.
     """
 
     source: Recordings
-    counts: NDArray[np.integer]
-    edges: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    prepared: NDArray[np.integer]
+    prepared_edges: NDArray[np.int64]
+    source_labels: NDArray[np.int64]
+    classes: tuple[str, ...]
     index: NDArray[np.int64]
     scaling: Scaling
-    shift: int
-    flip: bool
+    shift: int = 0
+    flip: bool = False
     kind = "recordings"
 
     def __len__(self) -> int:
         return len(self.index)
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the labels."""
-        return self.source.classes
+    def counts(self) -> NDArray[np.integer]:
+        """(N, T, 2, H, W) small integers; the mapped file itself where the split is the whole source, else a copy."""
+        return self.prepared if len(self.index) == len(self.prepared) else self.prepared[self.index]
+
+    @property
+    def edges(self) -> NDArray[np.int64]:
+        """(N, T + 1) bin edges in microseconds."""
+        return self.prepared_edges[self.index]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) indices into `classes`."""
+        return self.source_labels[self.index]
 
     @property
     def sensor_size(self) -> tuple[int, int]:
         """(width, height)."""
-        return self.counts.shape[-1], self.counts.shape[-2]
+        return self.prepared.shape[-1], self.prepared.shape[-2]
 
-    @property
+    @cached_property
+    def event_counts(self) -> NDArray[np.int64]:
+        """(N,) counted events of each recording."""
+        parts = [self.prepared[part].sum((1, 2, 3, 4), dtype=np.int64) for part in self._parts()]
+        return np.concatenate(parts)
+
+    @cached_property
     def lost_share(self) -> float:
-        """Share of events outside the central crop; 0 without one."""
-        if self.scaling.fit == "resize":
+        """Share of the counted events that lie outside the central crop; 0 without one."""
+        if self.scaling.fit != "crop":
             return 0.0
-        kept = total = 0
-        for start in range(0, len(self), BULK):
-            part = np.asarray(self.counts[start : start + BULK])
-            total += int(part.sum())
-            kept += int(self.scaling.fitted(part).sum())
-        return 1 - kept / max(total, 1)
+        kept = sum(int(self.scaling.fitted(self.prepared[part]).sum(dtype=np.int64)) for part in self._parts())
+        return 1 - kept / max(int(self.event_counts.sum()), 1)
 
     def batch(self, index: NDArray[np.int64] | Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Items in model units, (n, T, 2, R, R) float32; shifted and flipped by the generator where one is given."""
-        x = torch.from_numpy(self.scaling.apply(self.counts[np.asarray(index)]))
+        x = torch.from_numpy(self.scaling.apply(self.prepared[self.index[np.asarray(index)]]))
         if generator is None:
             return x
         return augmented(x, self.shift, self.flip, self.scaling.background, generator)
@@ -80,58 +98,68 @@ class RecordingData:
         """The original recording of item i."""
         return self.source[int(self.index[i])]
 
+    def _parts(self) -> Iterator[NDArray[np.int64]]:
+        for start in range(0, len(self.index), BULK):
+            yield self.index[start : start + BULK]
 
-def open_recording_data(config: DataConfig, path: Path, steps: int, split: str | None, sensor: tuple[int, int] | None) -> RecordingData:
-    """A whole split, without hold-outs; scaling as configured (measured on this split where it has to be)."""
+
+def prepared_counts(source: Recordings, config: DataConfig, steps: int) -> Prepared:
+    """(counts (M, T, 2, H, W) memory-mapped, edges (M, T + 1)) of every recording, from the cache or made now."""
+    names = source.names if source.path.is_dir() else ()
+    settings = {"layout": LAYOUT, "steps": steps, "binning": config.binning, "denoise": config.denoise}
     try:
-        source = open_recordings(path, split, sensor)
-        folder = _prepared(source, config, steps, split)
+        key = source_key(source.path, names, **settings, chosen=_digest(source), sensor=source.sensor_size)
+        folder = built(cache_dir() / "recordings" / key, lambda place: _prepare(source, config, steps, place))
     except EventFileError as error:
         raise DataError(str(error)) from None
-    counts = np.load(folder / "counts.npy", mmap_mode="r")
-    edges = np.load(folder / "edges.npy")
-    size = (counts.shape[-1], counts.shape[-2])
-    scaling = Scaling(config.scaling, config.scale or 1.0, config.fit, config.resolution, size)
-    if config.scaling == "dataset" and config.scale is None:
-        scaling = dataclasses.replace(scaling, scale=measure_scale(counts))
+    except OSError as error:
+        raise DataError(f"{error.filename or source.path}: expected a recording, {error.strerror}") from None
+    return np.load(folder / "counts.npy", mmap_mode="r"), np.load(folder / "edges.npy")
+
+
+def measured_scaling(config: DataConfig, data: RecordingData) -> Scaling:
+    """The scaling that the configuration asks for, measured on the items of `data` where it has to be."""
+    scaling = data.scaling
     if config.scaling == "recording":
-        scaling = dataclasses.replace(scaling, peaks=_class_peaks(scaling, counts, source.labels, len(source.classes)))
-    index = np.arange(len(source))
-    return RecordingData(source, counts, edges, source.labels, index, scaling, config.shift, config.flip)
+        peaks = measure_class_peaks(scaling, data.prepared, data.index, data.labels, len(data.classes))
+        return dataclasses.replace(scaling, peaks=peaks)
+    if config.scale is not None:
+        return scaling
+    return dataclasses.replace(scaling, scale=measure_scale(data.prepared, data.index))
 
 
-def subset(data: RecordingData, index: NDArray[np.int64]) -> RecordingData:
-    """Some of the items, in that order."""
-    counts = data.counts if np.array_equal(index, np.arange(len(data))) else data.counts[index]
-    return dataclasses.replace(data, counts=counts, edges=data.edges[index], labels=data.labels[index], index=data.index[index])
-
-
-def _prepared(source: Recordings, config: DataConfig, steps: int, split: str | None) -> Path:
-    settings = {"layout": LAYOUT, "steps": steps, "binning": config.binning, "denoise": config.denoise, "split": split}
-    key = source_key(source.path, **settings, sensor=source.sensor_size)
-    return built(cache_dir() / "recordings" / key, lambda folder: _prepare(source, config, steps, folder))
+def _digest(source: Recordings) -> str:
+    """What tells two selections from one archive apart."""
+    return f"{len(source)} {source.names[0]} {source.names[-1]}"
 
 
 def _prepare(source: Recordings, config: DataConfig, steps: int, folder: Path) -> None:
-    counts, edges = _bulk(source, config, steps) if source.all_nmnist else _one_by_one(source, config, steps)
-    small = counts.astype(np.uint8) if counts.max(initial=0) < 256 else counts.astype(np.uint16)
-    np.save(folder / "counts.npy", small)
+    edges = np.empty((len(source), steps + 1), np.int64)
+
+    def counts() -> Iterator[NDArray[np.integer]]:
+        done = 0
+        with bar("preparing recordings", len(source)) as progress:
+            for part, bounds in (_bulk if source.all_nmnist else _one_by_one)(source, config, steps):
+                edges[done : done + len(part)] = bounds
+                done += len(part)
+                progress(done)
+                yield part
+
+    save_parts(folder / "counts.npy", counts(), len(source))
     np.save(folder / "edges.npy", edges)
-    (folder / "about.json").write_text(json.dumps({"source": str(source.path), "recordings": len(source)}))
 
 
-def _bulk(source: Recordings, config: DataConfig, steps: int) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
-    parts, buffers = [], []
-    threads, size = os.cpu_count() or 1, source.sensor_size or (34, 34)
-    for data in source.raw_bytes():
+def _bulk(source: Recordings, config: DataConfig, steps: int) -> Iterator[Prepared]:
+    buffers: list[bytes] = []
+    threads, size = os.cpu_count() or 1, source.sensor_size or NMNIST_SENSOR
+    for done, data in enumerate(source.raw_bytes(), 1):
         buffers.append(data)
-        if len(buffers) == BULK or len(parts) * BULK + len(buffers) == len(source):
+        if len(buffers) == BULK or done == len(source):
             try:
-                parts.append(nmnist_counts(buffers, steps, config.binning, config.denoise, size, threads))
+                yield nmnist_counts(buffers, steps, config.binning, config.denoise, size, threads)
             except ValueError as error:
-                raise DataError(_named(source, str(error), len(parts) * BULK)) from None
+                raise DataError(_named(source, str(error), done - len(buffers))) from None
             buffers = []
-    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
 def _named(source: Recordings, text: str, start: int) -> str:
@@ -141,17 +169,15 @@ def _named(source: Recordings, text: str, start: int) -> str:
     return f"{source.path / source.names[start + int(number)]}: {reason}" if number.isdigit() else text
 
 
-def _one_by_one(source: Recordings, config: DataConfig, steps: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    frames = []
-    for events in source:
-        kept = denoise(events, mode=config.denoise) if config.denoise != "off" else events
-        frames.append(to_frames(kept, steps, config.binning))
-        if frames[-1].sensor_size != frames[0].sensor_size:
-            raise DataError(f"{source.path}: expected recordings of one sensor, got {frames[0].sensor_size} and {frames[-1].sensor_size}")
-    return np.stack([f.counts for f in frames]), np.stack([f.edges for f in frames])
-
-
-def _class_peaks(scaling: Scaling, counts: NDArray[np.integer], labels: NDArray[np.int64], classes: int) -> tuple[float, ...]:
-    peaks = np.concatenate([scaling.measure_peaks(np.asarray(counts[i : i + BULK])) for i in range(0, len(counts), BULK)])
-    overall = float(np.median(peaks))
-    return tuple(float(np.median(peaks[labels == k])) if (labels == k).any() else overall for k in range(classes))
+def _one_by_one(source: Recordings, config: DataConfig, steps: int) -> Iterator[Prepared]:
+    size: tuple[int, int] | None = None
+    for name, events in zip(source.names, source, strict=True):
+        if size not in (None, events.sensor_size):
+            raise DataError(
+                f"{source.path / name}: expected a sensor of {size[0]}x{size[1]} as in the files before, "
+                f"got {events.sensor_size[0]}x{events.sensor_size[1]}"
+            )
+        size = events.sensor_size
+        kept = events if config.denoise == "off" else denoise(events, mode=config.denoise)
+        frames = to_frames(kept, steps, config.binning)
+        yield frames.counts[None], frames.edges[None]

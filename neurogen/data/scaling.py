@@ -1,8 +1,8 @@
 """Event counts to the model's size and range, and back.
 
-    dataset    counts / scale, for every recording alike
-    recording  2 x / (max - min) - 1 of each recording after resizing (arXiv 2405.14474's loader); its undoing takes the
-               recording's own peak, or its class's median for generated ones
+dataset    counts / scale, for every recording alike
+recording  2 x / (max - min) - 1 of each recording after resizing (arXiv 2405.14474's loader); its undoing takes the
+           recording's own peak (max - min), or its class's median for generated ones
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from event_tools.counts import resize, undo_resize
+from event_tools.counts import bilinear_matrix, undo_resize
 from neurogen.data.errors import DataError
 
 TOP_QUANTILE = 0.99
+CHUNK = 1024  # recordings measured at once
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,20 @@ class Scaling:
         width, height = self.sensor_size
         if self.fit == "crop" and self.resolution > min(width, height):
             raise DataError(
-                f"expected data.resolution up to {min(width, height)} to crop a {width}x{height} sensor, got {self.resolution}; "
-                f"set data.fit=resize"
+                f"expected data.resolution up to {min(width, height)} to crop a {width}x{height} sensor, "
+                f"got {self.resolution}; set data.fit=resize"
             )
         if self.fit == "none" and (width, height) != (self.resolution, self.resolution):
-            raise DataError(f"expected a {self.resolution}x{self.resolution} sensor for data.fit=none, got {width}x{height}")
+            raise DataError(
+                f"expected a {self.resolution}x{self.resolution} sensor for data.fit=none, got {width}x{height}; "
+                f"set data.fit to crop or resize"
+            )
 
     def fitted(self, counts: NDArray[Any]) -> NDArray[Any]:
-        """(..., H, W) counts cropped or resized to (..., R, R), still in counts."""
+        """(..., H, W) counts cropped (a view) or resized (float32) to (..., R, R), still in counts."""
         if self.fit == "resize":
-            return resize(counts, (self.resolution, self.resolution))
+            rows, columns = (bilinear_matrix(self.resolution, n).astype(np.float32) for n in counts.shape[-2:])
+            return rows @ counts.astype(np.float32) @ columns.T
         top, left = self._corner()
         return counts[..., top : top + self.resolution, left : left + self.resolution]
 
@@ -52,15 +57,12 @@ class Scaling:
         """Counts (N, T, 2, H, W) to model units (N, T, 2, R, R)."""
         fitted = self.fitted(counts)
         if self.kind == "dataset":
-            return (fitted / np.float32(self.scale)).astype(np.float32)
-        peak = self.measure_peaks(counts)[:, None, None, None, None]
-        return (2 * fitted / peak - 1).astype(np.float32)
+            return fitted / np.float32(self.scale)
+        return fitted * (2 / _peaks(fitted).astype(np.float32))[:, None, None, None, None] - np.float32(1)
 
     def measure_peaks(self, counts: NDArray[Any]) -> NDArray[np.float64]:
-        """max - min of each fitted recording, (N,); 1 for a constant one."""
-        fitted = self.fitted(counts).reshape(len(counts), -1).astype(np.float64)
-        peak = fitted.max(1) - fitted.min(1)
-        return np.where(peak > 0, peak, 1.0)
+        """max - min of each recording after fitting, (N,); 1 for a constant one, which has nothing to scale."""
+        return _peaks(self.fitted(counts))
 
     def undo(
         self, values: NDArray[Any], labels: NDArray[np.int64] | None = None, peaks: NDArray[np.float64] | None = None
@@ -74,11 +76,7 @@ class Scaling:
         if self.kind == "dataset":
             x = x * self.scale
         else:
-            if peaks is None:
-                if self.peaks is None or labels is None:
-                    raise DataError("expected labels or peaks to undo scaling=recording, got neither")
-                peaks = np.array(self.peaks)[labels]
-            x = (x + 1) / 2 * peaks[:, None, None, None, None]
+            x = (x + 1) / 2 * self._chosen_peaks(labels, peaks)[:, None, None, None, None]
         if self.fit == "resize":
             return undo_resize(x, (height, width))
         full = np.zeros((*x.shape[:-2], height, width))
@@ -100,19 +98,40 @@ class Scaling:
         """Back from `to_dict`."""
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
+    def _chosen_peaks(self, labels: NDArray[np.int64] | None, peaks: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        if peaks is not None:
+            return np.asarray(peaks, np.float64)
+        if self.peaks is None or labels is None:
+            raise DataError("expected labels or peaks to undo scaling=recording, got neither")
+        return np.array(self.peaks)[labels]
+
     def _corner(self) -> tuple[int, int]:
         width, height = self.sensor_size
         return (height - self.resolution) // 2, (width - self.resolution) // 2
 
 
-def measure_scale(counts: NDArray[np.integer[Any]]) -> float:
-    """The 99 % quantile of the non-zero cells; 1 where there are none."""
-    histogram = np.zeros(int(counts.max(initial=0)) + 1, np.int64)
-    for start in range(0, len(counts), 1024):
-        part = np.bincount(np.asarray(counts[start : start + 1024]).ravel(), minlength=len(histogram))
-        histogram += part
-    histogram[0] = 0
-    if not histogram.sum():
+def measure_scale(counts: NDArray[np.integer[Any]], index: NDArray[np.int64]) -> float:
+    """The smallest count that 99 % of the non-zero cells of counts[index] do not exceed; 1 where all are zero."""
+    histogram = np.zeros(1 << 16, np.int64)
+    for start in range(0, len(index), CHUNK):
+        part = counts[index[start : start + CHUNK]]
+        histogram += np.bincount(part[part > 0], minlength=len(histogram))
+    if not histogram.any():
         return 1.0
-    share = np.cumsum(histogram) / histogram.sum()
-    return float(np.searchsorted(share, TOP_QUANTILE))
+    return float(np.searchsorted(np.cumsum(histogram), TOP_QUANTILE * histogram.sum()))
+
+
+def measure_class_peaks(
+    scaling: Scaling, counts: NDArray[np.integer], index: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+) -> tuple[float, ...]:
+    """The median peak of each class over counts[index], whose labels are given; of all for a class without any."""
+    parts = [scaling.measure_peaks(counts[index[start : start + CHUNK]]) for start in range(0, len(index), CHUNK)]
+    peaks = np.concatenate(parts)
+    overall = float(np.median(peaks))
+    return tuple(float(np.median(peaks[labels == k])) if (labels == k).any() else overall for k in range(classes))
+
+
+def _peaks(fitted: NDArray[Any]) -> NDArray[np.float64]:
+    flat = fitted.reshape(len(fitted), -1)
+    peak = flat.max(1).astype(np.float64) - flat.min(1)
+    return np.where(peak > 0, peak, 1.0)
