@@ -6,6 +6,7 @@ heavy is imported inside the command that needs it, so that --help and --version
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -43,8 +44,10 @@ def main() -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {(error.strerror or str(error)).lower()}; free space or choose another place"
+    if isinstance(error, OSError) and error.strerror:
+        advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror[0].lower()}{error.strerror[1:]}; {advice}"
     return " ".join(str(error).split()) or type(error).__name__
 
 
