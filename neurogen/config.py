@@ -6,12 +6,14 @@ refused with its dotted path and the nearest known name, a wrong value with what
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from neurogen.config_errors import sentence, shown
+from neurogen.plain_yaml import parse_yaml, reason
 
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -27,7 +29,14 @@ class ConfigError(ValueError):
 class Section(BaseModel):
     """A group of settings: unknown keys are refused, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, field: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(field.field_name)].annotation is not bool:
+            return shown(value)  # otherwise true would pass for 1
+        return value
 
 
 class NeuronConfig(Section):
@@ -45,12 +54,12 @@ class NeuronConfig(Section):
     """Membrane after a spike (hard reset); null subtracts the threshold (soft reset)."""
     detach_reset: bool = True
     """Whether the gradient ignores the reset."""
-    surrogate: Literal[
-        "triangle", "rect", "atan", "sigmoid", "piecewise_exp", "soft_sign", "super_spike", "erf"
-    ] = "triangle"
+    surrogate: Literal["triangle", "rect", "atan", "sigmoid", "piecewise_exp", "soft_sign", "super_spike", "erf"] = (
+        "triangle"
+    )
     """Stand-in for the derivative of the spike; triangle is SpikingJelly's PiecewiseQuadratic."""
     alpha: Rate = 2.0
-    """Sharpness of the surrogate; the triangle is zero beyond 1/alpha of the threshold, rect beyond width = 1/alpha / 2."""
+    """Sharpness of the surrogate; the triangle is zero beyond 1/alpha of the threshold, rect beyond half of that."""
     backend: Literal["auto", "torch", "spikingjelly"] = "auto"
     """How the recurrence runs; `neurogen doctor` says what `auto` takes."""
 
@@ -59,7 +68,7 @@ class DataConfig(Section):
     """Which data, and how they become arrays of the model's size and range."""
 
     name: Literal["digits", "nmnist", "mnist", "fashion", "images", "recordings"]
-    """digits: simulated recordings of scikit-learn's digits; images, recordings: a folder of yours, one subfolder a class."""
+    """digits: recordings simulated from scikit-learn's digits; images, recordings: a folder by class."""
     path: str | None = None
     """Folder or .zip; null looks in $NEUROGEN_DATA and the cache."""
     download: bool = False
@@ -69,7 +78,7 @@ class DataConfig(Section):
     channels: Positive = 2
     """1 grey, 2 OFF and ON event counts, 3 RGB."""
     fit: Literal["crop", "resize", "none"] = "crop"
-    """How a sensor or image gets that size: central crop of counts, bilinear (images: centre crop, bicubic), or as it is."""
+    """How data get that size: central crop of counts, bilinear (images, both: bicubic, centre crop), or as they are."""
     binning: Literal["time", "published"] = "time"
     """Recordings: equal-time bins that lose nothing, or the paper's floor rule."""
     denoise: Literal["off", "published", "corrected"] = "off"
@@ -126,7 +135,7 @@ class ModelConfig(Section):
     coding: Literal["direct", "event"] = "event"
     """direct repeats an image T times; event gives step t the frame t."""
     readout: Literal["mean", "sum", "last", "decay", "step", "all"] = "step"
-    """Images: mean, sum, last or decayed sum over steps; recordings: frame t from step t, or every frame from all steps."""
+    """Images: mean, sum, last or decayed sum over steps; recordings: frame t from step t, or each from all steps."""
     output: Literal["linear", "tanh", "softplus"] = "linear"
     """Nonlinearity of the read-out; softplus for Poisson rates."""
     gated: GatedConfig = GatedConfig()
@@ -301,7 +310,9 @@ class StageOneConfig(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> StageOneConfig:
-        halvings = len(self.model.gated.multipliers) - 1 if self.model.kind == "gated" else len(self.model.spiking.widths)
+        halvings = (
+            len(self.model.gated.multipliers) - 1 if self.model.kind == "gated" else len(self.model.spiking.widths)
+        )
         size = self.data.resolution
         if size % 2**halvings:
             raise ValueError(
@@ -315,7 +326,17 @@ class StageOneConfig(Section):
                 f"take {'step or all' if event else 'mean, sum, last or decay'}"
             )
         if event != (self.data.name in ("digits", "nmnist", "recordings")):
-            raise ValueError(f"model.coding={self.model.coding} does not go with data.name={self.data.name}")
+            wanted = "a data set of recordings (digits, nmnist, recordings)" if event else "one of images"
+            raise ValueError(
+                f"model.coding={self.model.coding} does not go with data.name={self.data.name}; "
+                f"take {wanted} or model.coding={'direct' if event else 'event'}"
+            )
+        channels = {"mnist": (1,), "fashion": (1,), "images": (1, 3)}.get(self.data.name, (2,))
+        if self.data.channels not in channels:
+            raise ValueError(
+                f"expected data.channels={' or '.join(map(str, channels))} for data.name={self.data.name}, "
+                f"got {self.data.channels}"
+            )
         if (self.losses.reconstruction == "poisson") != (self.model.output == "softplus"):
             raise ValueError("losses.reconstruction=poisson and model.output=softplus go together; set both or neither")
         if self.losses.reconstruction == "poisson" and self.data.scaling == "recording":
@@ -352,12 +373,11 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
     """
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"{path}: expected a YAML configuration, got {reason}") from error
+        raise ConfigError(f"{path}: expected a YAML configuration, {reason(error)}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys and values, got {type(values).__name__}")
+        raise ConfigError(f"{path}: expected keys and values (system: ..., data: ...), got {shown(values)}")
     for override in overrides:
         _apply(values, override)
     return parse_config(values, source=str(path))
@@ -366,12 +386,12 @@ def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -
 def parse_config(values: dict[str, Any], source: str = "configuration") -> Config:
     """Check a dictionary of settings and return the configuration it describes; raises ConfigError."""
     system = values.get("system")
-    if system not in SYSTEMS:
-        raise ConfigError(f"{source}: expected system to be one of {', '.join(SYSTEMS)}, got {system!r}")
+    if not isinstance(system, str) or system not in SYSTEMS:
+        raise ConfigError(f"{source}: expected system to be {' or '.join(SYSTEMS)}, got {shown(system)}")
     try:
         return SYSTEMS[system].model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_sentence(error, SYSTEMS[system])}") from None
+        raise ConfigError(f"{source}: {sentence(error, SYSTEMS[system])}") from None
 
 
 def dump_config(config: Config) -> str:
@@ -385,49 +405,12 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise ConfigError(f"expected section.key=value, got {override!r}")
     *sections, name = key.split(".")
     for section in sections:
-        values = values.setdefault(section, {})
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
         if not isinstance(values, dict):
-            raise ConfigError(f"{key}: {section} is a value, not a section")
+            raise ConfigError(f"{key}: {section} is a value, not a section; set it as {section}=VALUE")
     try:
-        values[name] = yaml.safe_load(text)
+        values[name] = parse_yaml(text)
     except yaml.YAMLError:
-        raise ConfigError(f"{key}: expected a YAML value, got {text!r}") from None
-    if isinstance(values[name], str):
-        values[name] = _number(values[name])
-
-
-def _number(text: str) -> str | float:
-    # YAML 1.1 reads 1e-3 as a string; people mean a number.
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _sentence(error: ValidationError, root: type[Section]) -> str:
-    first = error.errors(include_url=False)[0]
-    path = [str(part) for part in first["loc"]]
-    dotted = ".".join(path)
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(root)
-        near = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
-        if not near:
-            near = [key for key in known if key.rsplit(".", 1)[-1] == path[-1]][:1]
-        hint = f"did you mean {near[0]}?" if near else "see `neurogen info CONFIG` for what can be set"
-        return f"unknown key {dotted}; {hint}"
-    if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
-    if first["type"] == "missing":
-        return f"{dotted} is missing; set it"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{dotted}: {message}, got {first['input']!r}"
-
-
-def _known_keys(section: type[Section], prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for name, field in section.model_fields.items():
-        keys.append(prefix + name)
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Section):
-            keys += _known_keys(inner, f"{prefix}{name}.")
-    return keys
+        raise ConfigError(f"{key}: expected a value as YAML spells it, got {text!r}; quote it") from None
