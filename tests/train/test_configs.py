@@ -1,0 +1,94 @@
+"""Every configuration that ships loads, builds, and (where it is small) learns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from neurogen.config import PriorConfig, StageOneConfig, dump_config, load_config, parse_config
+from neurogen.description import build_on_meta
+from neurogen.losses import StageOneObjective
+from neurogen.models.prior import SpikingPrior
+from neurogen.models.size import parameter_counts
+from neurogen.models.tts_vqvae import TTSVQVAE
+from train import CONFIGS, config_names, find_config
+
+NAMES = config_names()
+SMALL = [name for name in NAMES if name.endswith(("-small", "/digits"))]
+PUBLISHED = [name for name in NAMES if name not in SMALL]
+
+
+def test_every_first_stage_has_a_prior() -> None:
+    assert {name.split("/")[1] for name in NAMES if name.startswith("tts_vqvae")} == {
+        name.split("/")[1] for name in NAMES if name.startswith("prior")
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_configuration_survives_being_written(name: str) -> None:
+    config = load_config(find_config(name))
+    import yaml
+
+    assert parse_config(yaml.safe_load(dump_config(config))) == config
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_configuration_says_what_it_is_and_how_to_run_it(name: str) -> None:
+    head = (CONFIGS / f"{name}.yaml").read_text().split("\nsystem:")[0]
+    assert head.startswith("# ")
+    assert f"neurogen train {name}" in head
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("tts_vqvae")])
+def test_the_prior_fits_its_first_stage(name: str) -> None:
+    first, prior = load_config(find_config(name)), load_config(find_config(name.replace("tts_vqvae", "prior")))
+    assert isinstance(first, StageOneConfig)
+    assert isinstance(prior, PriorConfig)
+    network = build_on_meta(first)
+    assert (prior.model.codes, prior.model.height, prior.model.width) == (first.codebook.size, *network.code_shape)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.startswith("tts_vqvae")])
+def test_published_first_stages_have_the_published_size(name: str) -> None:
+    counts = parameter_counts(build_on_meta(load_config(find_config(name))))
+    assert (round(counts["encoder"] / 1e6, 1), round(counts["decoder"] / 1e6, 2)) in {(29.3, 42.45)}
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.startswith("prior")])
+def test_published_priors_have_the_published_size(name: str) -> None:
+    assert round(parameter_counts(build_on_meta(load_config(find_config(name))))["prior"] / 1e6, 1) == 304.9
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_small_configuration_learns_for_two_steps(name: str) -> None:
+    torch.manual_seed(0)
+    config = load_config(find_config(name), ["codebook.start=0"] if name.startswith("tts") else [])
+    if isinstance(config, PriorConfig):
+        shape = (8, config.model.height, config.model.width)
+        network: torch.nn.Module = SpikingPrior(config.model, config.neurons)
+        codes, labels = torch.randint(config.model.codes, shape), torch.randint(config.model.classes, (8,))
+
+        def loss() -> torch.Tensor:
+            return network.loss(codes, labels)
+
+    else:
+        network = TTSVQVAE(config)
+        objective = StageOneObjective(config.losses, config.data.channels)
+        side = config.data.resolution
+        shape = (8, config.model.steps, 2, side, side) if config.model.coding == "event" else (8, 1, side, side)
+        x = torch.rand(shape)
+
+        def loss() -> torch.Tensor:
+            out = network(x)
+            return objective.autoencoder_loss(x, out.values, out.quantiser_loss, network.last_layer, 0)[0]
+
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    before = [p.detach().clone() for p in network.parameters()]
+    for _ in range(2):
+        optimiser.zero_grad()
+        value = loss()
+        value.backward()
+        optimiser.step()
+    assert torch.isfinite(value)
+    moved = [not torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True)]
+    assert sum(moved) > 0.9 * len(moved)
