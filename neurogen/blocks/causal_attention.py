@@ -14,31 +14,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from neurogen.blocks.attention_state import AttentionState, CountMatrix, SpikeList
+from neurogen.blocks.thin_linear import ThinLinear
 from neurogen.config import NeuronConfig, PriorModelConfig
 from neurogen.neurons import make_neuron
 
 UNIT_GAIN = 0.5413  # softplus(0.5413) = 1
 
 
-class AttentionState:
-    """What the recurrence remembers of the positions so far."""
-
-    def __init__(self) -> None:
-        self.memory: Tensor | None = None  # (T, N, h, d, d)
-        self.keys: list[Tensor] = []
-        self.values: list[Tensor] = []
-
-
 class CausalSpikingAttention(nn.Module):
-    """(T, N, L, dim) real -> same."""
+    """(T, N, L, dim) real -> same. Raises ValueError when the heads do not divide dim."""
 
     def __init__(self, config: PriorModelConfig, neurons: NeuronConfig) -> None:
         super().__init__()
+        if config.dim % config.heads:
+            raise ValueError(f"expected model.dim to be a multiple of model.heads={config.heads}, got {config.dim}")
         self.heads, self.normalise = config.heads, config.normalise
         self.head_width = config.dim // config.heads
-        self.qkv = nn.Linear(config.dim, 3 * config.dim)
+        self.qkv = ThinLinear(config.dim, 3 * config.dim)
         self.neuron = make_neuron(neurons)
-        self.proj = nn.Linear(config.dim, config.dim)
+        self.proj = ThinLinear(config.dim, config.dim)
         self.gains: nn.Parameter | None = None
         if config.offset_gains:
             height, width = config.height, config.width
@@ -52,27 +47,24 @@ class CausalSpikingAttention(nn.Module):
         q, k, v = self._spikes(x)  # (T, N, h, L, d)
         scores = q @ k.mT
         length = scores.shape[-1]
-        if self.gains is not None:
-            scores = scores * self._gains()[:, :length, :length]
-        mixed = scores.tril() @ v
+        scores = scores.tril() if self.gains is None else scores * self.pair_gains()[:, :length, :length]
         position = torch.arange(length, device=x.device, dtype=x.dtype)
-        return self._merge(mixed * self._scale(position)[:, None])
+        return self._merge((scores @ v) * self._scale(position)[:, None])
+
+    def start(self) -> AttentionState:
+        """An empty memory for `step`."""
+        return CountMatrix() if self.gains is None else SpikeList(self.pair_gains().detach())
 
     def step(self, x: Tensor, state: AttentionState, position: int) -> Tensor:
-        """One position: (T, N, dim) -> same; equals `forward` at that position."""
+        """The next position: (T, N, dim) -> same; equals `forward` at that position."""
         q, k, v = (part.squeeze(-2) for part in self._spikes(x.unsqueeze(-2)))  # (T, N, h, d)
-        if self.gains is None:
-            outer = k.unsqueeze(-1) * v.unsqueeze(-2)
-            state.memory = outer if state.memory is None else state.memory.add_(outer)
-            mixed = (q.unsqueeze(-2) @ state.memory).squeeze(-2)
-        else:
-            state.keys.append(k)
-            state.values.append(v)
-            keys, values = torch.stack(state.keys, -2), torch.stack(state.values, -2)
-            scores = (q.unsqueeze(-2) @ keys.mT) * self._gains()[:, position, None, : position + 1]
-            mixed = (scores @ values).squeeze(-2)
         scale = self._scale(torch.tensor(float(position), dtype=x.dtype, device=x.device))
-        return self._merge((mixed * scale).unsqueeze(-2)).squeeze(-2)
+        return self._merge((state.mix(q, k, v) * scale).unsqueeze(-2)).squeeze(-2)
+
+    def pair_gains(self) -> Tensor:
+        """The gain of position j at position i, zero for j > i: (h, L, L)."""
+        assert self.gains is not None
+        return F.softplus(4 * self.gains + UNIT_GAIN).flatten(1)[:, self.offset].tril()
 
     def _spikes(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         self.neuron.reset()
@@ -87,7 +79,3 @@ class CausalSpikingAttention(nn.Module):
         if self.normalise:
             return 1 / (position + 1)
         return torch.full_like(position, self.head_width**-0.5)
-
-    def _gains(self) -> Tensor:
-        assert self.gains is not None
-        return F.softplus(4 * self.gains + UNIT_GAIN).flatten(1)[:, self.offset]  # (h, L, L)

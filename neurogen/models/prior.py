@@ -17,9 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neurogen.blocks.causal_attention import AttentionState, CausalSpikingAttention
+from neurogen.blocks.attention_state import AttentionState
+from neurogen.blocks.causal_attention import CausalSpikingAttention
+from neurogen.blocks.thin_linear import ThinLinear
 from neurogen.config import NeuronConfig, PriorModelConfig
+from neurogen.models.drawing import check_drawing, draw
 from neurogen.neurons import make_neuron
+
+# Codes that position i reads beside its own place, as (rows up, columns left): left, above, above right, above left.
+NEIGHBOURS = ((0, 1), (1, 0), (1, -1), (1, 1))
 
 
 class Block(nn.Module):
@@ -29,9 +35,9 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(config.dim), CausalSpikingAttention(config, neurons)
         self.norm2 = nn.LayerNorm(config.dim)
-        self.expand = nn.Linear(config.dim, 4 * config.dim)
+        self.expand = ThinLinear(config.dim, 4 * config.dim)
         self.neuron = make_neuron(neurons)
-        self.contract = nn.Linear(4 * config.dim, config.dim)
+        self.contract = ThinLinear(4 * config.dim, config.dim)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,31 +57,34 @@ class Block(nn.Module):
 class Embedding(nn.Module):
     """Codes before each position, the position and the label: (N, dim) per position.
 
-    Without `neighbours` position i reads code i - 1, position 0 the start token; with it, the codes on the left, above,
-    above right and above left, each from a table of its own whose last row stands for "outside".
+    Without `neighbours` position i reads code i - 1, position 0 the start token; with it, four codes around it, each
+    from a table of its own whose last row stands for "outside".
     """
 
     def __init__(self, config: PriorModelConfig) -> None:
         super().__init__()
-        self.codes, self.width, self.length = config.codes, config.width, config.height * config.width
-        self.neighbours, self.label_everywhere = config.neighbours, config.label_everywhere
-        delays = self._delays() if config.neighbours else []
+        self.outside, self.neighbours, self.label_everywhere = config.codes, config.neighbours, config.label_everywhere
+        length = config.height * config.width
+        room = config.block_size or length
+        if room < length:
+            raise ValueError(
+                f"expected model.block_size of {length} or more for {length} codes, got {room}; 0 takes {length}"
+            )
         rows = config.codes + 1 if config.neighbours else config.codes
-        self.tables = nn.ModuleList(nn.Embedding(rows, config.dim) for _ in delays or [1])
+        self.tables = nn.ModuleList(nn.Embedding(rows, config.dim) for _ in (NEIGHBOURS if config.neighbours else [0]))
         self.start = None if config.neighbours else nn.Parameter(torch.zeros(config.dim))
         self.labels = nn.Embedding(config.classes, config.dim) if config.classes else None
-        self.positions = nn.Parameter(torch.zeros(config.block_size or self.length, config.dim))
+        self.positions = nn.Parameter(torch.zeros(room, config.dim))
+        self.sources = [[_source(i, config.width, delay) for i in range(length)] for delay in NEIGHBOURS]
 
     def forward(self, codes: Tensor, labels: Tensor | None) -> Tensor:
         """All positions: codes (N, L) -> (N, L, dim)."""
         n, length = codes.shape
         x = self.positions[:length].expand(n, -1, -1)
         if self.neighbours:
-            padded = torch.cat((codes, codes.new_full((n, 1), self.codes)), 1)
-            for table, delay in zip(self.tables, self._delays(), strict=True):
-                sources = [self._source(i, delay) for i in range(length)]
-                index = [length if source is None else source for source in sources]
-                x = x + table(padded[:, index])
+            padded = torch.cat((codes, codes.new_full((n, 1), self.outside)), 1)
+            for table, sources in zip(self.tables, self.sources, strict=True):
+                x = x + table(padded[:, sources[:length]])
         else:
             assert self.start is not None
             x = x + torch.cat((self.start.expand(n, 1, -1), self.tables[0](codes[:, :-1])), 1)
@@ -88,26 +97,24 @@ class Embedding(nn.Module):
         """One position from the codes before it: codes (N, >= position) -> (N, dim)."""
         x = self.positions[position].expand(len(codes), -1)
         if self.neighbours:
-            for table, delay in zip(self.tables, self._delays(), strict=True):
-                source = self._source(position, delay)
-                row = codes[:, source] if source is not None else codes.new_full((len(codes),), self.codes)
-                x = x + table(row)
+            for table, sources in zip(self.tables, self.sources, strict=True):
+                source = sources[position]
+                x = x + (table(codes[:, source]) if source >= 0 else table.weight[self.outside])
         else:
             x = x + (self.tables[0](codes[:, position - 1]) if position else self.start)
         if self.labels is not None and (position == 0 or self.label_everywhere):
             x = x + self.labels(labels)
         return x
 
-    def _delays(self) -> list[tuple[int, int]]:
-        return [(0, 1), (1, 0), (1, -1), (1, 1)]  # rows up, columns left: left, above, above right, above left
 
-    def _source(self, position: int, delay: tuple[int, int]) -> int | None:
-        row, column = position // self.width - delay[0], position % self.width - delay[1]
-        return row * self.width + column if row >= 0 and 0 <= column < self.width else None
+def _source(position: int, width: int, delay: tuple[int, int]) -> int:
+    """The position whose code lies `delay` before this one on the map, or -1 (the last, padded one) for outside."""
+    row, column = position // width - delay[0], position % width - delay[1]
+    return row * width + column if row >= 0 and 0 <= column < width else -1
 
 
 class SpikingPrior(nn.Module):
-    """The prior of a configuration."""
+    """The prior of a configuration. Every call starts from resting neurons and an empty memory."""
 
     def __init__(self, model: PriorModelConfig, neurons: NeuronConfig) -> None:
         super().__init__()
@@ -117,32 +124,39 @@ class SpikingPrior(nn.Module):
         self.embedding = Embedding(model)
         self.blocks = nn.ModuleList(Block(model, neurons) for _ in range(model.layers))
         self.norm = nn.LayerNorm(model.dim)
-        self.head = nn.Linear(model.dim, model.codes, bias=False)
+        self.head = ThinLinear(model.dim, model.codes, bias=False)
         self._initialise()
 
     def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (N, L, K) of each code given those before it; codes (N, h, w) or (N, L), labels (N,) or None."""
-        labels = self._checked(labels, len(codes))
-        x = self.embedding(codes.flatten(1), labels).expand(self.steps, -1, -1, -1)
+        codes = codes.flatten(1)
+        if codes.shape[1] > self.length:
+            raise ValueError(f"expected at most {self.length} codes, got {codes.shape[1]}")
+        self._check_labels(labels, len(codes))
+        x = self.embedding(codes, labels).expand(self.steps, -1, -1, -1)
         for block in self.blocks:
             x = block(x)
-        return self.head(self.norm(x)).mean(0)
+        return self._read_out(x)
 
     def loss(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
         """Mean negative log-likelihood of a code, in nats."""
         return F.cross_entropy(self(codes, labels).flatten(0, 1), codes.flatten())
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def bits_per_code(self, codes: Tensor, labels: Tensor | None = None, batch: int = 256) -> float:
-        """Mean bits per code over all of codes (N, h, w)."""
-        total = 0.0
-        for start in range(0, len(codes), batch):
-            part = slice(start, start + batch)
-            logits = self(codes[part], None if labels is None else labels[part])
-            total += float(F.cross_entropy(logits.flatten(0, 1).double(), codes[part].flatten(), reduction="sum"))
+        """Mean bits per code over all of codes (N, h, w), without dropout."""
+        training, total = self.training, 0.0
+        self.eval()
+        try:
+            for start in range(0, len(codes), batch):
+                part = slice(start, start + batch)
+                logits = self(codes[part], None if labels is None else labels[part])
+                total += float(F.cross_entropy(logits.flatten(0, 1).double(), codes[part].flatten(), reduction="sum"))
+        finally:
+            self.train(training)
         return total / codes.numel() / math.log(2)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def sample(
         self,
         uniforms: Tensor,
@@ -154,39 +168,58 @@ class SpikingPrior(nn.Module):
     ) -> Tensor:
         """Codes (N, h, w) by inversion of uniforms (N, L) in [0, 1): the same numbers give the same codes.
 
-        top_k keeps the k likeliest codes, top_p the fewest whose probability reaches p. prefix: (N, P) first codes in
-        raster order, kept as they are. Raises ValueError for values out of range.
+        top_k keeps the k likeliest codes, top_p then the fewest whose probability reaches p (`drawing.probabilities`).
+        prefix: (N, P) first codes in raster order, kept as they are. Never with dropout.
+        Raises ValueError for shapes or values that do not fit.
         """
-        _check_sampling(temperature, top_k, top_p)
-        labels = self._checked(labels, len(uniforms))
-        known = 0 if prefix is None else prefix.shape[1]
-        if known > self.length:
-            raise ValueError(f"expected at most {self.length} codes to complete, got {known}")
-        codes = uniforms.new_zeros((len(uniforms), self.length), dtype=torch.int64)
-        states = [AttentionState() for _ in self.blocks]
-        for i in range(self.length):
-            if i < known:
-                assert prefix is not None
-                self.step(codes, i, labels, states)
-                codes[:, i] = prefix[:, i]
-            else:
-                logits = self.step(codes, i, labels, states)
-                codes[:, i] = draw(logits, uniforms[:, i], temperature, top_k, top_p)
+        check_drawing(temperature, top_k, top_p)
+        if uniforms.ndim != 2 or uniforms.shape[1] != self.length:
+            raise ValueError(f"expected uniforms of shape (N, {self.length}), got {tuple(uniforms.shape)}")
+        self._check_labels(labels, len(uniforms))
+        codes = torch.zeros(uniforms.shape, dtype=torch.int64, device=uniforms.device)
+        known = 0 if prefix is None else self._take_prefix(prefix, codes)
+        states = self.start()
+        for i in range(self.length if known < self.length else 0):
+            x = self._advance(codes, i, labels, states)
+            if i >= known:
+                codes[:, i] = draw(self._read_out(x), uniforms[:, i], temperature, top_k, top_p)
         return codes.view(-1, *self.shape)
 
+    def start(self) -> list[AttentionState]:
+        """Empty memories for `step`, one per block."""
+        return [block.attention.start() for block in self.blocks]
+
+    @torch.no_grad()
     def step(self, codes: Tensor, position: int, labels: Tensor | None, states: list[AttentionState]) -> Tensor:
-        """Logits (N, K) at one position from the codes before it and the states, which move on."""
+        """Logits (N, K) of the code at `position` from the codes before it; positions come in order, states move on."""
+        return self._read_out(self._advance(codes, position, labels, states))
+
+    def _advance(self, codes: Tensor, position: int, labels: Tensor | None, states: list[AttentionState]) -> Tensor:
         x = self.embedding.at(codes, position, labels).expand(self.steps, -1, -1)
         for block, state in zip(self.blocks, states, strict=True):
             x = block.step(x, state, position)
+        return x
+
+    def _read_out(self, x: Tensor) -> Tensor:
         return self.head(self.norm(x)).mean(0)
 
-    def _checked(self, labels: Tensor | None, n: int) -> Tensor | None:
+    def _take_prefix(self, prefix: Tensor, codes: Tensor) -> int:
+        n, length = codes.shape
+        if prefix.ndim != 2 or len(prefix) != n or prefix.shape[1] > length:
+            raise ValueError(f"expected a prefix of shape ({n}, {length} or less), got {tuple(prefix.shape)}")
+        if prefix.numel() and not 0 <= int(prefix.min()) <= int(prefix.max()) < self.config.codes:
+            found = f"{int(prefix.min())} to {int(prefix.max())}"
+            raise ValueError(f"expected codes 0 to {self.config.codes - 1} in the prefix, got {found}")
+        codes[:, : prefix.shape[1]] = prefix
+        return prefix.shape[1]
+
+    def _check_labels(self, labels: Tensor | None, n: int) -> None:
         if self.config.classes and labels is None:
             raise ValueError(f"expected {n} labels for a prior of {self.config.classes} classes, got none")
         if not self.config.classes and labels is not None:
             raise ValueError("expected no labels for an unconditional prior; train one with model.classes")
-        return labels
+        if labels is not None and labels.shape != (n,):
+            raise ValueError(f"expected labels of shape ({n},), got {tuple(labels.shape)}")
 
     def _initialise(self) -> None:
         """published: N(0, 0.02), zero biases; scaled: variance kept by fan-in, small embeddings, quiet residuals."""
@@ -204,31 +237,3 @@ class SpikingPrior(nn.Module):
             nn.init.normal_(self.embedding.start, 0.0, 0.02 if published else 0.3)
         if not published:
             nn.init.normal_(self.embedding.positions, 0.0, 0.3)
-
-
-def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:
-    """Codes (N,) by inverting the distribution of logits (N, K) at uniforms (N,), in float64."""
-    probability = torch.softmax(logits.double() / temperature, -1)
-    if top_k is not None or top_p is not None:
-        ordered, order = torch.sort(probability, dim=-1, descending=True, stable=True)
-        keep = torch.ones_like(ordered, dtype=torch.bool)
-        if top_k is not None:
-            keep[:, top_k:] = False
-        if top_p is not None:
-            before = ordered.cumsum(-1) - ordered
-            keep &= before < top_p
-        probability = torch.zeros_like(probability).scatter_(-1, order, ordered * keep)
-    total = probability.cumsum(-1)
-    target = uniforms.to(total)[:, None] * total[:, -1:]
-    code = torch.searchsorted(total, target, right=True).squeeze(-1)
-    last = (probability > 0).to(torch.int64).cumsum(-1).argmax(-1)  # never beyond the last possible code
-    return torch.minimum(code, last)
-
-
-def _check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    if not temperature > 0 or not math.isfinite(temperature):
-        raise ValueError(f"expected a temperature above 0, got {temperature}")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"expected top_k of 1 or more, got {top_k}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"expected top_p in (0, 1], got {top_p}")
