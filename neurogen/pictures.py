@@ -17,7 +17,7 @@ ON = np.array([76, 201, 240], np.float64)
 def image_grid(images: NDArray[np.uint8], columns: int | None = None, scale: int = 2) -> NDArray[np.uint8]:
     """(N, C, H, W) uint8 laid out row by row, each pixel `scale` wide: (C, rows * (H + 1), columns * (W + 1))."""
     n, channels, height, width = images.shape
-    columns = columns or min(n, max(1, round(n**0.5)))
+    columns = columns or min(n, 10)
     rows = -(-n // columns)
     sheet = np.zeros((channels, rows * (height + 1), columns * (width + 1)), np.uint8)
     for i, image in enumerate(images):

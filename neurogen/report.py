@@ -20,6 +20,17 @@ from event_tools.viewer import player_html
 from neurogen.model import Model
 from neurogen.plots import codebook_figure, loss_figure, rates_figure
 
+ROW_NAMES = {
+    "count_w1": "events per recording",
+    "on_share_w1": "share of ON events",
+    "log_isi_w1": "log10 of intervals within a pixel",
+    "rate_tv": "rate curve, 1 ms",
+    "spatial_js": "where events lie",
+    "pixel_tv": "events per pixel",
+    "alternation": "polarity flips within a pixel",
+    "support": "events with company within 3x3 and 5 ms",
+    "ties": "neighbours in time that tie",
+}
 PAGE = Path(__file__).with_name("report.html")
 
 
@@ -69,7 +80,7 @@ def _fact(key: str, value: Any) -> str:
 
 def _table(rows: Sequence[Any]) -> str:
     body = "".join(
-        f'<tr><td>{html.escape(row.name)}</td><td class="n">{row.value:.4g}</td><td class="n">{row.floor:.4g}</td>'
+        f'<tr><td>{html.escape(ROW_NAMES.get(row.name, row.name))}</td><td class="n">{row.value:.4g}</td><td class="n">{row.floor:.4g}</td>'
         f"<td>{html.escape(row.unit)}</td></tr>"
         for row in rows
     )

@@ -19,10 +19,26 @@ from neurogen.neurons.backend import choose_backend
 from neurogen.neurons.dynamics import Dynamics
 
 
+def _bare(kind: type) -> Any:
+    return kind.__new__(kind)
+
+
 class _MultiStep:
     """What our three neurons add to SpikingJelly's."""
 
+    stock: type
     backend: str
+
+    @property
+    def __class__(self) -> type:
+        # Exporters (NIR) look a layer up by its exact class; to them this is SpikingJelly's node.
+        return self.stock
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _bare, (type(self),), self.__getstate__()
 
     def dynamics(self) -> Dynamics:
         """Constants of this layer, as a backend takes them."""
@@ -75,6 +91,8 @@ def _number(value: float | None) -> float | None:
 class LIF(_MultiStep, neuron.LIFNode):
     """Leaky integrate-and-fire; arguments as SpikingJelly's LIFNode, and `backend`: auto, torch or spikingjelly."""
 
+    stock = neuron.LIFNode
+
     def __init__(
         self,
         tau: float = 2.0,
@@ -103,6 +121,8 @@ class LIF(_MultiStep, neuron.LIFNode):
 class IF(_MultiStep, neuron.IFNode):
     """Integrate-and-fire without leak; arguments as SpikingJelly's IFNode, and `backend`."""
 
+    stock = neuron.IFNode
+
     def __init__(
         self,
         v_threshold: float = 1.0,
@@ -123,6 +143,8 @@ class IF(_MultiStep, neuron.IFNode):
 
 class PLIF(_MultiStep, neuron.ParametricLIFNode):
     """LIF with a learned time constant; arguments as SpikingJelly's ParametricLIFNode, on whose operator it runs."""
+
+    stock = neuron.ParametricLIFNode
 
     def __init__(
         self,
