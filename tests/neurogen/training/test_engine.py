@@ -1,0 +1,197 @@
+"""The training loop: determinism, resume, refusal, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from neurogen.config import dump_config
+from neurogen.training import TrainingError, train_run
+from neurogen.training.log import read_metrics
+from neurogen.training.stage1 import StageOneSystem
+from tests.neurogen.training.runs import prior_run_config, stage1_config, weights_digest
+
+
+def test_a_finished_run_holds_one_set_of_weights_in_its_model_folder(finished: Path) -> None:
+    assert [p.relative_to(finished).as_posix() for p in finished.rglob("weights.safetensors")] == ["model/weights.safetensors"]
+    assert (finished / "metrics.csv").is_file()
+    assert list((finished / "pictures").glob("*.png"))
+
+
+def test_the_same_command_twice_gives_the_same_bytes(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    again = train_run(stage1_config(recordings), tmp_path / "again")
+    assert weights_digest(again) == weights_digest(finished)
+
+
+def test_another_seed_gives_other_weights(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    config = stage1_config(recordings).model_copy(update={"seed": 7})
+    assert weights_digest(train_run(config, tmp_path / "other")) != weights_digest(finished)
+
+
+@pytest.mark.parametrize("stop", [2, 3, 7])
+def test_a_resumed_run_is_bitwise_the_uninterrupted_one(finished: Path, recordings: Path, tmp_path: Path, stop: int) -> None:
+    # Eight steps of eight items over 26: the cut falls inside epochs, before and after the codebook starts.
+    out = tmp_path / "run"
+    _stop_after(stop, recordings, out)
+    assert not (out / "model").exists()
+    train_run(stage1_config(recordings), out, resume=True)
+    assert weights_digest(out) == weights_digest(finished)
+
+
+def test_a_resumed_prior_with_dropout_and_shifts_is_bitwise_equal(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from neurogen.training.prior import PriorSystem
+
+    config = prior_run_config(finished)
+    whole = train_run(config, tmp_path / "whole")
+    _interrupt(monkeypatch, PriorSystem, 3)
+    with pytest.raises(SystemExit):
+        train_run(config, tmp_path / "cut")
+    monkeypatch.undo()
+    train_run(config, tmp_path / "cut", resume=True)
+    assert weights_digest(tmp_path / "cut") == weights_digest(whole)
+
+
+def test_b2_b3_b4_looking_on_the_way_changes_nothing(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    """Pictures and validation after every step leave mode, membranes and random numbers as they were."""
+    watched = train_run(stage1_config(recordings, validate_every=1, picture_every=1), tmp_path / "watched")
+    assert weights_digest(watched) == weights_digest(finished)
+
+
+def test_averaged_weights_are_what_is_saved(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    out = train_run(stage1_config(recordings, average=0.9), tmp_path / "averaged")
+    assert weights_digest(out) != weights_digest(finished)
+
+
+def test_averaged_weights_resume_bitwise(recordings: Path, tmp_path: Path) -> None:
+    whole = train_run(stage1_config(recordings, average=0.9), tmp_path / "whole")
+    out = tmp_path / "cut"
+    _stop_after(3, recordings, out, average=0.9)
+    train_run(stage1_config(recordings, average=0.9), out, resume=True)
+    assert weights_digest(out) == weights_digest(whole)
+
+
+def test_metrics_have_one_row_per_logged_step_after_a_resume(recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    _stop_after(5, recordings, out)
+    train_run(stage1_config(recordings), out, resume=True)
+    steps = [row["step"] for row in read_metrics(out / "metrics.csv") if "total" in row]
+    assert steps == [2, 4, 6, 8]
+
+
+def test_an_existing_run_is_refused(finished: Path, recordings: Path) -> None:
+    with pytest.raises(TrainingError, match="add --resume"):
+        train_run(stage1_config(recordings), finished)
+
+
+def test_resuming_a_finished_run_does_nothing(finished: Path, recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = weights_digest(finished)
+    assert train_run(stage1_config(recordings), finished, resume=True) == finished
+    assert "is finished" in capsys.readouterr().err
+    assert weights_digest(finished) == before
+
+
+def test_resuming_with_another_setting_names_it(finished: Path, recordings: Path) -> None:
+    with pytest.raises(TrainingError, match=r"train\.lr was .* and is now"):
+        train_run(stage1_config(recordings, lr=0.5), finished, resume=True)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "config.yaml").write_text(dump_config(stage1_config(recordings)))
+    train_run(stage1_config(recordings), out, resume=True)
+    assert weights_digest(out) == weights_digest(finished)
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    _stop_after(7, recordings, out)
+    newest = sorted((out / "checkpoints").iterdir())[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with pytest.warns(UserWarning, match="taking the one before"):
+        train_run(stage1_config(recordings), out, resume=True)
+    assert weights_digest(out) == weights_digest(finished)
+
+
+def test_only_the_last_checkpoints_are_kept(finished: Path) -> None:
+    assert [p.name for p in sorted((finished / "checkpoints").iterdir())] == ["step_00000006.pt", "step_00000008.pt"]
+
+
+def test_a_loss_that_is_not_a_number_stops_with_a_sentence(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run"
+    monkeypatch.setattr("neurogen.losses.stage1.normalised_loss", lambda kind, x, output, normalise: output.sum() * float("nan"))
+    with pytest.raises(TrainingError, match="the loss became nan at step 1; lower train.lr"):
+        train_run(stage1_config(recordings), out)
+    assert not (out / "model").exists()
+
+
+def test_a_batch_larger_than_the_data_leaves_no_run(recordings: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="up to the 26 training items, got 64"):
+        train_run(stage1_config(recordings, batch_size=64), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_prior_for_another_first_stage_is_refused(finished: Path, tmp_path: Path) -> None:
+    config = prior_run_config(finished)
+    config = config.model_copy(update={"model": config.model.model_copy(update={"codes": 16})})
+    with pytest.raises(TrainingError, match=r"expected model\.codes=32"):
+        train_run(config, tmp_path / "run")
+
+
+def test_a_prior_without_first_stage_says_what_it_needs(finished: Path, tmp_path: Path) -> None:
+    config = prior_run_config(finished).model_copy(update={"first_stage": None})
+    with pytest.raises(TrainingError, match="first_stage=RUN"):
+        train_run(config, tmp_path / "run")
+
+
+def test_codes_are_computed_once_and_cached_by_checksum(finished: Path, tmp_path: Path) -> None:
+    from neurogen.model_folder import load_model
+
+    out = train_run(prior_run_config(finished), tmp_path / "run")
+    (cache,) = out.glob("codes-*.npz")
+    assert load_model(finished).sha256[:16] in cache.name
+
+
+def test_sigterm_saves_and_exits(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(dump_config(stage1_config(recordings, steps=100_000, checkpoint_every=1_000_000, checkpoint_seconds=1e9)))
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "neurogen", "train", str(config), "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 120
+    while not (out / "metrics.csv").exists() or len((out / "metrics.csv").read_text().splitlines()) < 2:
+        assert time.monotonic() < deadline, "training did not start"
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, talk = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "go on with --resume" in talk
+    (checkpoint,) = (out / "checkpoints").iterdir()
+    assert torch.load(checkpoint, weights_only=True)["step"] > 0
+
+
+def _interrupt(monkeypatch: pytest.MonkeyPatch, system: type, stop: int) -> None:
+    """Have the system send SIGINT to its own process within step `stop`."""
+    step = system.step
+
+    def stopping(self: object, index: object, number: int, log: bool) -> object:
+        if number + 1 == stop:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, index, number, log)
+
+    monkeypatch.setattr(system, "step", stopping)
+
+
+def _stop_after(stop: int, recordings: Path, out: Path, **train: object) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        _interrupt(patch, StageOneSystem, stop)
+        with pytest.raises(SystemExit) as ended:
+            train_run(stage1_config(recordings, **train), out)
+    assert ended.value.code == 128 + signal.SIGINT

@@ -1,0 +1,96 @@
+"""Order, learning rates, devices and logs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from neurogen.config import TrainConfig
+from neurogen.training.averaging import WeightAverage
+from neurogen.training.device import choose_device
+from neurogen.training.errors import TrainingError
+from neurogen.training.log import MetricsLog, read_metrics
+from neurogen.training.optimisers import learning_rate, make_optimiser
+from neurogen.training.order import batch_items, keyed_generator
+
+
+def test_an_epoch_holds_every_item_once() -> None:
+    items = torch.cat([batch_items(0, step, 12, 4) for step in range(3)])
+    assert sorted(items.tolist()) == list(range(12))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    first = batch_items(0, 0, 64, 64).tolist()
+    assert first != batch_items(0, 1, 64, 64).tolist()
+    assert first != batch_items(1, 0, 64, 64).tolist()
+    assert first == batch_items(0, 0, 64, 64).tolist()
+
+
+def test_processes_share_the_global_batch() -> None:
+    whole = batch_items(3, 5, 100, 8).tolist()
+    assert whole == batch_items(3, 5, 100, 8, 0, 2).tolist() + batch_items(3, 5, 100, 8, 1, 2).tolist()
+
+
+def test_a_batch_that_does_not_divide_is_refused() -> None:
+    with pytest.raises(TrainingError, match="divide among 3 processes"):
+        batch_items(0, 0, 100, 8, 0, 3)
+
+
+def test_generators_depend_on_their_key_alone() -> None:
+    draws = [torch.rand(4, generator=keyed_generator(*key)).tolist() for key in ((0, 1, 2), (0, 1, 2), (0, 2, 1), (1, 0, 2))]
+    assert draws[0] == draws[1]
+    assert len({tuple(draw) for draw in draws}) == 3
+
+
+def test_the_cosine_falls_to_two_percent() -> None:
+    config = TrainConfig(steps=1000, lr=1.0, schedule="cosine", warmup=10)
+    assert learning_rate(config, 0) == pytest.approx(0.1)
+    assert learning_rate(config, 500) == pytest.approx(0.51, abs=1e-3)  # 0.02 + 0.98 / 2
+    assert learning_rate(config, 1000) == pytest.approx(0.02)
+
+
+def test_only_weights_of_linear_layers_and_convolutions_decay() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 2), nn.Embedding(3, 2))
+    optimiser = make_optimiser(TrainConfig(optimiser="adamw", weight_decay=0.1), network)
+    decayed = {id(p) for group in optimiser.param_groups if group["weight_decay"] for p in group["params"]}
+    assert decayed == {id(network[0].weight), id(network[2].weight)}
+
+
+def test_the_average_follows_by_its_decay() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(layer.weight, 0.0)
+    average = WeightAverage(layer, 0.75)
+    nn.init.constant_(layer.weight, 1.0)
+    average.update()
+    average.update()
+    with average.applied():
+        assert layer.weight.item() == pytest.approx(1 - 0.75**2)
+    assert layer.weight.item() == 1.0
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    missing = f"cuda:{torch.cuda.device_count()}"
+    with pytest.raises(TrainingError, match=f"expected {missing}, this machine has"):
+        choose_device(missing)
+    with pytest.raises(TrainingError, match="got gpu"):
+        choose_device("gpu")
+
+
+def test_rows_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path, ("total",), 0, tensorboard=False)
+    for step in (1, 2, 3):
+        log.write(step, {"total": step / 2})
+    MetricsLog(tmp_path, ("total",), 2, tensorboard=False).write(3, {"total": 9.0})
+    assert read_metrics(tmp_path / "metrics.csv") == [
+        {"step": 1, "total": 0.5},
+        {"step": 2, "total": 1.0},
+        {"step": 3, "total": 9.0},
+    ]
+
+
+def test_a_last_line_cut_short_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("step,total\n1,0.5\n2")
+    assert read_metrics(tmp_path / "metrics.csv") == [{"step": 1, "total": 0.5}]
