@@ -66,7 +66,9 @@ class Summary:
     ties: float
 
 
-def realism(generated: Sequence[Events], real: Sequence[Events], floor: tuple[Sequence[Events], Sequence[Events]]) -> list[Row]:
+def realism(
+    generated: Sequence[Events], real: Sequence[Events], floor: tuple[Sequence[Events], Sequence[Events]]
+) -> list[Row]:
     """The distances of generated to real recordings, beside those between the two real sets in `floor`."""
     values, floors = compare(generated, real), compare(*floor)
     return [Row(name, unit, values[name], floors[name]) for name, unit in UNITS.items()]
@@ -80,7 +82,9 @@ def compare(a: Sequence[Events], b: Sequence[Events]) -> dict[str, float]:
     """
     one, two = summarise(a), summarise(b)
     if one.sensor_size != two.sensor_size:
-        raise ValueError(f"expected recordings of one sensor, got {one.sensor_size} and {two.sensor_size}; crop one of them")
+        raise ValueError(
+            f"expected recordings of one sensor, got {one.sensor_size} and {two.sensor_size}; crop one of them"
+        )
     return {
         "count_w1": wasserstein(one.counts, two.counts) / max(float(two.counts.mean()), 1.0),
         "on_share_w1": wasserstein(one.on_shares, two.on_shares),

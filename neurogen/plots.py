@@ -68,7 +68,12 @@ def rate_curves_figure(run: Path) -> Any:
     figure, (axis,) = _figure(1, 1, width=7.0)
     for i, name in enumerate(names):
         points = [(row["step"], row[name]) for row in rows if name in row]
-        axis.plot(*zip(*points, strict=True), label=name.removeprefix("rate/"), color=_shade(i / max(len(names) - 1, 1)), linewidth=1)
+        axis.plot(
+            *zip(*points, strict=True),
+            label=name.removeprefix("rate/"),
+            color=_shade(i / max(len(names) - 1, 1)),
+            linewidth=1,
+        )
     axis.set(xlabel="step", ylabel="spikes per neuron and time step")
     if len(names) <= 24:
         axis.legend(fontsize=7, frameon=False, bbox_to_anchor=(1, 1), loc="upper left")

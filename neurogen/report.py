@@ -64,7 +64,9 @@ def write_report(path: Path, report: ReportInput) -> Path:
         generated=player_html(report.generated, "generated"),
         real=player_html(report.real, "real"),
         realism=_table(report.realism),
-        training="".join(f'<img alt="{name} losses" src="{_png(loss_figure(run))}">' for name, run in report.runs.items()),
+        training="".join(
+            f'<img alt="{name} losses" src="{_png(loss_figure(run))}">' for name, run in report.runs.items()
+        ),
         codebook=_png(codebook_figure(report.real_codes, report.generated_codes, book, config.model.steps)),
         rates=_png(rates_figure(report.rates)),
     )
@@ -74,7 +76,13 @@ def write_report(path: Path, report: ReportInput) -> Path:
 
 
 def _fact(key: str, value: Any) -> str:
-    shown = f"{value:,.3g}" if isinstance(value, float) and value < 100 else f"{value:,.0f}" if isinstance(value, float) else str(value)
+    shown = (
+        f"{value:,.3g}"
+        if isinstance(value, float) and value < 100
+        else f"{value:,.0f}"
+        if isinstance(value, float)
+        else str(value)
+    )
     return f'<div class="fact"><b>{html.escape(shown)}</b><span>{html.escape(key.replace("_", " "))}</span></div>'
 
 
