@@ -27,8 +27,19 @@ __all__ = ["EventFileError", "Events", "FileInfo", "Frames", "info", "read", "to
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _HOMES:
         from importlib import import_module
 
         return getattr(import_module(f"event_tools.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'event_tools' has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("neurogen")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -11,9 +11,17 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path in the same folder; renamed over `path` on success, removed on any failure."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+    """Yields a temporary path in the same folder; renamed over `path` on success, removed on any failure.
+
+    A symbolic link is followed, what it names is replaced. Raises FileNotFoundError for a folder that is not there,
+    FileExistsError where `path` is no regular file.
+    """
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(2, f"there is no folder {path.parent}", str(path))
+    if path.exists() and not path.is_file():
+        raise FileExistsError(17, "a folder, a pipe or a device has that name", str(path))
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.{threading.get_ident():x}.partial")
     try:
         yield temporary
         with open(temporary, "rb+") as file:

@@ -73,7 +73,9 @@ def info(
 def convert(
     source: Source,
     out: Annotated[Path, typer.Argument(help="File to write; for a folder or .zip a new folder.", show_default=False)],
-    to: Annotated[str | None, typer.Option(help="bin, aedat4 or h5: the suffix of what is written; a folder needs it.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="bin, aedat4 or h5: the suffix of what is written; a folder needs it.")
+    ] = None,
     format: Format = None,
     sensor: Sensor = None,
     start_us: Annotated[int | None, typer.Option(help="Keep events from this time on, microseconds.")] = None,
@@ -84,17 +86,10 @@ def convert(
     compression: Annotated[str | None, typer.Option(help="AEDAT 4: lz4, none or zstd.")] = None,
 ) -> None:
     """Write a recording, or every recording of a data set, in another format."""
-    from event_tools.convert import convert_all, convert_file
+    from event_tools.convert import Reading, convert_all, convert_file
 
-    reading: dict[str, Any] = {
-        "format": format,
-        "sensor_size": _size(sensor),
-        "start_us": start_us,
-        "stop_us": stop_us,
-        "order": "sort" if sort else "refuse",
-        "tolerant": tolerant,
-        "convention": convention,
-    }
+    order = "sort" if sort else "refuse"
+    reading = Reading(format, _size(sensor), start_us, stop_us, order, tolerant, convention)
     with _told_warnings():
         if _is_set(source):
             convert_all(source, out, to, reading, compression, _progress)
@@ -139,7 +134,9 @@ def compare(
     one, two = (_events(source, size, count) for source in (a, b))
     values = distances(one, two)
     floors = distances(two[::2], two[1::2]) if len(two) > 1 else dict.fromkeys(values, math.nan)
-    rows = {name: {"unit": UNITS[name], "value": _finite(values[name]), "floor": _finite(floors[name])} for name in values}
+    rows = {
+        name: {"unit": UNITS[name], "value": _finite(values[name]), "floor": _finite(floors[name])} for name in values
+    }
     if as_json:
         typer.echo(json.dumps(rows))
         return

@@ -5,54 +5,101 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from event_tools.datasets import open_recordings
+from event_tools.datasets import Recordings, open_recordings
 from event_tools.errors import EventFileError
-from event_tools.files import SUFFIXES, WRITERS, info, read, write
+from event_tools.files import SUFFIXES, WRITERS, load, settle, write
+from event_tools.formats.raw import RawEvents
 
 
-def convert_file(source: Path, out: Path, to: str | None, reading: dict[str, Any], compression: str | None = None) -> None:
-    """Read `source` with the options of `read` and write `out`; provenance goes along where the format holds it.
+@dataclass(frozen=True)
+class Reading:
+    """The options of `read`, see there."""
+
+    format: str | None = None
+    sensor_size: tuple[int, int] | None = None
+    start_us: int | None = None
+    stop_us: int | None = None
+    order: str = "refuse"
+    tolerant: bool = False
+    convention: str = "jaer"
+
+    @property
+    def decoding(self) -> tuple[Any, ...]:
+        """What `load` and `Recordings.raw` take after the file."""
+        return self.format, self.tolerant, self.convention
+
+
+def convert_file(source: Path, out: Path, to: str | None, reading: Reading, compression: str | None = None) -> None:
+    """Read `source` and write `out`; provenance goes along where the format holds it.
 
     to: a suffix such as "aedat4"; None takes the one of `out`. Raises EventFileError.
     """
     target = _target(out, to)
     if source.exists() and out.exists() and source.samefile(out):
         raise EventFileError(out, "expected another file to write than the one that is read; choose another name")
-    events = read(source, **reading)
-    provenance = info(source, **{key: reading[key] for key in ("format", "tolerant", "convention")}).provenance
-    write(out, events, target, compression=compression, provenance=provenance if target != "nmnist" else None)
+    _write(load(source, *reading.decoding)[1], source, out, target, reading, reading.sensor_size, compression)
 
 
 def convert_all(
     source: Path,
     out: Path,
     to: str | None,
-    reading: dict[str, Any],
+    reading: Reading,
     compression: str | None = None,
     progress: Callable[[Sequence[int], str], Iterable[int]] = lambda items, title: items,
 ) -> None:
     """Convert every recording of a folder or .zip into the new folder `out`, which appears whole or not at all."""
     if to is None:
         raise ValueError("expected --to bin, aedat4 or h5 for a whole set, got none")
-    target = _target(Path(f"x.{to.lstrip('.')}"), None)
+    target = _target(out, to)
     if out.exists():
         raise EventFileError(out, "expected a new folder, it is there already; choose another name")
-    recordings = open_recordings(source, sensor_size=reading["sensor_size"])
+    if not out.absolute().parent.is_dir():
+        raise EventFileError(out, f"expected the folder {out.absolute().parent} to exist; make it first")
+    recordings = open_recordings(source, sensor_size=reading.sensor_size)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    options = {key: value for key, value in reading.items() if key != "sensor_size"}
     try:
-        for i in progress(range(len(recordings)), f"converting {source.name}"):
-            path = partial / PurePosixPath(recordings.names[i]).with_suffix(f".{to.lstrip('.')}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():
-                raise EventFileError(source / recordings.names[i], f"two recordings would become {path.name}; convert them one by one")
-            write(path, recordings.read(i, **options), target, compression=compression)
+        for i, path in zip(
+            progress(range(len(recordings)), f"converting {source.name}"), _paths(recordings, to), strict=True
+        ):
+            raw, place = recordings.raw(i, *reading.decoding), recordings.path / recordings.names[i]
+            (partial / path).parent.mkdir(parents=True, exist_ok=True)
+            _write(raw, place, partial / path, target, reading, recordings.sensor_size, compression)
         os.replace(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _paths(recordings: Recordings, to: str) -> list[PurePosixPath]:
+    """Where each recording goes; raises EventFileError where two would have one name."""
+    paths = [PurePosixPath(name).with_suffix(f".{to.lstrip('.')}") for name in recordings.names]
+    if any(path.is_absolute() or ".." in path.parts for path in paths):
+        raise EventFileError(recordings.path, "its names lead out of the folder, which is refused")
+    seen: set[PurePosixPath] = set()
+    for path in paths:
+        if path in seen:
+            raise EventFileError(
+                recordings.path / path, "expected names that differ without their suffix; convert these one by one"
+            )
+        seen.add(path)
+    return paths
+
+
+def _write(
+    raw: RawEvents,
+    place: Path,
+    out: Path,
+    target: str,
+    reading: Reading,
+    size: tuple[int, int] | None,
+    compression: str | None,
+) -> None:
+    events = settle(raw, place, size, reading.start_us, reading.stop_us, reading.order)
+    write(out, events, target, compression=compression, provenance=raw.provenance if target != "nmnist" else None)
 
 
 def _target(out: Path, to: str | None) -> str:

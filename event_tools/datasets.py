@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.files import SUFFIXES, read, settle
+from event_tools.files import SUFFIXES, decode, load, settle
 from event_tools.formats import nmnist
+from event_tools.formats.raw import RawEvents, load_bytes
 
 SPLITS = {"train": ("Train", "train"), "test": ("Test", "test")}
-MAX_FILE = 1 << 28  # bytes of one archived recording that we are ready to decode
+MAX_FILE = 1 << 28  # bytes of one archived recording that we are ready to unpack
+UNPACK_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
 
 
 class Recordings:
@@ -25,33 +30,32 @@ class Recordings:
     for all, or None to let each file say.
     """
 
-    def __init__(self, path: Path, names: list[str], sensor_size: tuple[int, int] | None) -> None:
-        parents = [PurePosixPath(name).parent.name for name in names]
-        self.path, self.sensor_size = path, sensor_size
-        self._archive: zipfile.ZipFile | None = None
-        self.classes: tuple[str, ...] = tuple(sorted(set(parents), key=_natural))
-        order = sorted(range(len(names)), key=lambda i: (_natural(parents[i]), names[i]))
-        self.names = tuple(names[i] for i in order)
-        index = {name: i for i, name in enumerate(self.classes)}
-        self.labels: NDArray[np.int64] = np.array([index[parents[i]] for i in order], np.int64)
+    def __init__(
+        self, path: Path, names: Sequence[str], classes: tuple[str, ...], sensor_size: tuple[int, int] | None
+    ) -> None:
+        self.path, self.classes, self.sensor_size = path, classes, sensor_size
+        index = {name: i for i, name in enumerate(classes)}
+        labelled = sorted((index[_label(name)], _natural(PurePosixPath(name).name), name) for name in names)
+        self.names = tuple(name for _, _, name in labelled)
+        self.labels: NDArray[np.int64] = np.array([label for label, _, _ in labelled], np.int64)
+        self._archive: tuple[int, zipfile.ZipFile] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, i: int) -> Events:
         """Recording i; raises EventFileError."""
-        if self.path.is_dir():
-            return read(self.path / self.names[i], sensor_size=self.sensor_size)
-        if self._archive is None:  # reading its directory costs more than a recording
-            self._archive = zipfile.ZipFile(self.path)
-        return self._decode(i, _member(self._archive, self.names[i], self.path))
+        return settle(self.raw(i), self.path / self.names[i], self.sensor_size)
 
     def __iter__(self) -> Iterator[Events]:
+        return (self[i] for i in range(len(self)))
+
+    def raw(self, i: int, format: str | None = None, tolerant: bool = False, convention: str = "jaer") -> RawEvents:
+        """The columns of recording i as they lie in its file; raises EventFileError."""
+        path = self.path / self.names[i]
         if self.path.is_dir():
-            yield from (self[i] for i in range(len(self)))
-            return
-        for i, data in enumerate(self.raw_bytes()):
-            yield self._decode(i, data)
+            return load(path, format, tolerant, convention)[1]
+        return decode(self._member(self.names[i]), path, format, tolerant, convention)
 
     @property
     def all_nmnist(self) -> bool:
@@ -59,49 +63,56 @@ class Recordings:
         return all(PurePosixPath(name).suffix.lower() in nmnist.SUFFIXES for name in self.names)
 
     def raw_bytes(self) -> Iterator[bytes]:
-        """The files' bytes in order."""
-        if self.path.is_dir():
-            for name in self.names:
-                yield (self.path / name).read_bytes()
-            return
-        with zipfile.ZipFile(self.path) as archive:
-            for name in self.names:
-                yield _member(archive, name, self.path)
+        """The files' bytes in order; raises EventFileError."""
+        folder = self.path.is_dir()
+        for name in self.names:
+            yield load_bytes(self.path / name) if folder else self._member(name)
 
-    def _decode(self, i: int, data: bytes) -> Events:
-        place = self.path / self.names[i]
-        if PurePosixPath(self.names[i]).suffix.lower() not in nmnist.SUFFIXES:
-            raise EventFileError(place, "an archive may hold N-MNIST .bin files only; unpack it and name the folder")
-        return settle(nmnist.decode(data, place), place, self.sensor_size)
+    def _member(self, name: str) -> bytes:
+        try:
+            archive = self._opened()
+            entry = archive.getinfo(name)
+            if entry.file_size > MAX_FILE:
+                raise EventFileError(
+                    self.path / name, f"it declares {entry.file_size} bytes, more than {MAX_FILE} are refused"
+                )
+            return archive.read(entry)
+        except UNPACK_ERRORS as error:
+            raise EventFileError(self.path / name, f"it cannot be unpacked, {' '.join(str(error).split())}") from None
+
+    def _opened(self) -> zipfile.ZipFile:
+        """The archive, opened once a process: its list of members takes long to read, and a fork shares its position."""
+        if self._archive is None or self._archive[0] != os.getpid():
+            self._archive = os.getpid(), zipfile.ZipFile(self.path)
+        return self._archive[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_archive": None}
 
 
-def open_recordings(path: str | Path, split: str | None = None, sensor_size: tuple[int, int] | None = None) -> Recordings:
+def open_recordings(
+    path: str | Path, split: str | None = None, sensor_size: tuple[int, int] | None = None
+) -> Recordings:
     """The recordings below a folder or in a .zip.
 
-    split: "train" or "test" picks the folder of that name (Train, train, ...); None takes <label>/<file> as it lies.
+    split: "train" or "test" picks the folder of that name (Train, train, ...), or the archive Train.zip or Test.zip in
+    `path`; None takes the files of both where there are such folders, otherwise <label>/<file> as it lies. Classes are
+    those of the whole set, so that labels mean the same in each split. sensor_size: (width, height) of all.
     Raises EventFileError where there is nothing.
     """
     path = Path(path)
     if split is not None and split not in SPLITS:
         raise ValueError(f"expected split to be train, test or None, got {split!r}")
-    if not path.exists():
-        raise EventFileError(path, "expected a folder or .zip of recordings, found nothing")
-    if path.is_dir():
-        names = [p.relative_to(path).as_posix() for p in sorted(path.rglob("*")) if p.is_file()]
-    else:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-        except (zipfile.BadZipFile, OSError) as error:
-            raise EventFileError(path, f"expected a folder or .zip of recordings, {error}") from None
-    names = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES and not PurePosixPath(name).name.startswith(".")]
-    if split is not None:
-        names = [name for name in names if len(PurePosixPath(name).parts) >= 3 and PurePosixPath(name).parts[-3] in SPLITS[split]]
-    names = [name for name in names if len(PurePosixPath(name).parts) >= 2]
-    if not names:
+    names = [name for name in _listed(path) if _is_recording(name)]
+    chosen, classes = _of_split(names, split)
+    if not chosen and split is not None and path.is_dir():
+        archives = [path / f"{folder}.zip" for folder in SPLITS[split] if (path / f"{folder}.zip").is_file()]
+        if archives:
+            return open_recordings(archives[0], split, sensor_size)
+    if not chosen:
         wanted = f"{SPLITS[split][0]}/<label>/<file>" if split else "<label>/<file>"
         raise EventFileError(path, f"expected recordings as {wanted} ({', '.join(sorted(SUFFIXES))}), found none")
-    return Recordings(path, names, sensor_size)
+    return Recordings(path, chosen, classes, sensor_size)
 
 
 def has_split(path: str | Path, split: str) -> bool:
@@ -113,15 +124,43 @@ def has_split(path: str | Path, split: str) -> bool:
     return True
 
 
-def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    entry = archive.getinfo(name)
-    if entry.file_size > MAX_FILE:
-        raise EventFileError(path / name, f"it declares {entry.file_size} bytes; refused above {MAX_FILE}")
+def _listed(path: Path) -> list[str]:
+    """Files below a folder or in an archive, with forward slashes."""
+    if path.is_dir():
+        return [found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file()]
+    if not path.is_file():
+        raise EventFileError(path, "expected a folder or .zip of recordings, found nothing")
     try:
-        return archive.read(entry)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
-        raise EventFileError(path / name, f"it cannot be unpacked, {error}") from None
+        with zipfile.ZipFile(path) as archive:
+            return [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+    except UNPACK_ERRORS as error:
+        raise EventFileError(path, f"expected a folder or .zip of recordings, {' '.join(str(error).split())}") from None
 
 
-def _natural(label: str) -> tuple[int, str]:
-    return (int(label), "") if label.isdigit() else (1 << 62, label)
+def _is_recording(name: str) -> bool:
+    place = PurePosixPath(name)
+    hidden = any(part.startswith(".") for part in place.parts)
+    return place.suffix.lower() in SUFFIXES and len(place.parts) >= 2 and not hidden
+
+
+def _of_split(names: list[str], split: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """The names of a split, and the classes of all splits."""
+    folders = {name: PurePosixPath(name).parts[-3] for name in names if len(PurePosixPath(name).parts) >= 3}
+    known = {folder: key for key, spellings in SPLITS.items() for folder in spellings}
+    split_of = {name: known[folder] for name, folder in folders.items() if folder in known}
+    if split is None and not split_of:
+        chosen = pool = names
+    else:
+        pool = list(split_of)
+        chosen = [name for name in pool if split in (None, split_of[name])]
+    return chosen, tuple(sorted({_label(name) for name in pool}, key=_natural))
+
+
+def _label(name: str) -> str:
+    return PurePosixPath(name).parent.name
+
+
+def _natural(text: str) -> tuple[int, str]:
+    """A sorting key that puts 2 before 10, and numbers before words."""
+    number = PurePosixPath(text).stem
+    return (int(number), text) if number.isascii() and number.isdigit() else (1 << 62, text)

@@ -35,16 +35,22 @@ class Events:
         for name, dtype in _COLUMNS:
             object.__setattr__(self, name, _column(name, getattr(self, name), dtype))
         if len({len(self.t), len(self.x), len(self.y), len(self.p)}) != 1:
-            raise ValueError(f"expected columns of equal length, got t {len(self.t)}, x {len(self.x)}, y {len(self.y)}, p {len(self.p)}")
+            raise ValueError(
+                f"expected columns of equal length, got t {len(self.t)}, x {len(self.x)}, y {len(self.y)}, p {len(self.p)}"
+            )
         if len(self.t) == 0:
             return
         if self.x.max() >= width or self.y.max() >= height:
-            raise ValueError(f"expected events within {width}x{height}, got x up to {self.x.max()} and y up to {self.y.max()}")
+            raise ValueError(
+                f"expected events within {width}x{height}, got x up to {self.x.max()} and y up to {self.y.max()}"
+            )
         if self.p.max() > 1:
             raise ValueError(f"expected polarities 0 and 1, got {self.p.max()}")
         if len(self.t) > 1 and (self.t[1:] < self.t[:-1]).any():
             first = int(np.argmax(self.t[1:] < self.t[:-1])) + 1
-            raise ValueError(f"expected times that do not decrease, event {first} at {self.t[first]} us follows {self.t[first - 1]} us")
+            raise ValueError(
+                f"expected times that do not decrease, event {first} at {self.t[first]} us follows {self.t[first - 1]} us"
+            )
 
     @classmethod
     def empty(cls, sensor_size: tuple[int, int]) -> Events:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,26 +13,18 @@ from event_tools.atomic import replacing
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.formats import aedat2, aedat4, hdf5, nmnist
-from event_tools.formats.raw import RawEvents
+from event_tools.formats.raw import Plain, RawEvents, check_regular, load_bytes, plain_provenance
 
-READERS: dict[str, Any] = {
-    "nmnist": nmnist.read_file,
-    "aedat2": aedat2.read_file,
-    "aedat4": aedat4.read_file,
-    "hdf5": hdf5.read_file,
-}
-WRITERS: dict[str, Any] = {"nmnist": nmnist.write_file, "aedat4": aedat4.write_file, "hdf5": hdf5.write_file}
-MAGICS = {aedat2.MAGIC: "aedat2", aedat4.MAGIC.rstrip(): "aedat4", hdf5.MAGIC: "hdf5"}
-SUFFIXES = {
-    suffix: name
-    for name, module in (("nmnist", nmnist), ("aedat2", aedat2), ("aedat4", aedat4), ("hdf5", hdf5))
-    for suffix in module.SUFFIXES
-}
+FORMATS: dict[str, Any] = {"nmnist": nmnist, "aedat2": aedat2, "aedat4": aedat4, "hdf5": hdf5}
+WRITERS: dict[str, Any] = {name: FORMATS[name].write_file for name in ("nmnist", "aedat4", "hdf5")}
+SUFFIXES = {suffix: name for name, module in FORMATS.items() for suffix in module.SUFFIXES}
+MAGICS = {"aedat2": aedat2.MAGIC, "aedat4": aedat4.MAGIC, "hdf5": hdf5.MAGIC}
+ORDERS = ("refuse", "sort")
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a file holds: counts over the whole file, times in microseconds, other streams by name, provenance."""
+    """What a file holds: counts over the whole file, times in microseconds, streams by name, provenance."""
 
     path: str
     format: str
@@ -42,7 +35,7 @@ class FileInfo:
     last_us: int | None
     on_share: float | None
     streams: dict[str, int]
-    provenance: dict[str, Any]
+    provenance: dict[str, Plain]
 
 
 def read(
@@ -54,7 +47,7 @@ def read(
     stop_us: int | None = None,
     tolerant: bool = False,
     order: Literal["refuse", "sort"] = "refuse",
-    convention: str | None = None,
+    convention: str = "jaer",
 ) -> Events:
     """Read a recording.
 
@@ -65,15 +58,37 @@ def read(
     Raises EventFileError.
     """
     path = Path(path)
-    if order not in ("refuse", "sort"):
-        raise ValueError(f"expected order to be refuse or sort, got {order!r}")
-    name = format or find_format(path)
-    if name not in READERS:
-        raise EventFileError(path, f"expected format to be {', '.join(READERS)}, got {name!r}")
-    options = {"convention": convention} if name == "aedat2" and convention else {}
-    if convention and name != "aedat2":
-        raise EventFileError(path, f"convention is for AEDAT 2.0, this is {name}")
-    return settle(READERS[name](path, tolerant=tolerant, **options), path, sensor_size, start_us, stop_us, order)
+    _, raw = load(path, format, tolerant, convention)
+    return settle(raw, path, sensor_size, start_us, stop_us, order)
+
+
+def load(
+    path: Path, format: str | None = None, tolerant: bool = False, convention: str = "jaer"
+) -> tuple[str, RawEvents]:
+    """The format's name, and the columns of a file as they lie in it; raises EventFileError."""
+    check_regular(path)
+    if format is None:
+        try:
+            with open(path, "rb") as file:
+                head = file.read(16)
+        except OSError as error:
+            raise EventFileError(path, f"it cannot be read, {(error.strerror or str(error)).lower()}") from None
+        format = find_format(path, head)
+    if format == "hdf5":
+        return format, hdf5.read_file(path, tolerant)  # not through memory: these may be large
+    return format, decode(load_bytes(path), path, format, tolerant, convention)
+
+
+def decode(
+    data: bytes, path: Path, format: str | None = None, tolerant: bool = False, convention: str = "jaer"
+) -> RawEvents:
+    """Columns of a recording in memory; `path` names it in errors and gives its suffix. Raises EventFileError."""
+    name = format or find_format(path, data[:16])
+    if name not in FORMATS:
+        raise EventFileError(path, f"expected format to be {', '.join(FORMATS)}, got {name!r}")
+    if name == "aedat2":
+        return aedat2.decode(data, path, tolerant, convention)
+    return FORMATS[name].decode(data, path, tolerant)
 
 
 def settle(
@@ -85,20 +100,27 @@ def settle(
     order: str = "refuse",
 ) -> Events:
     """Decoded columns as Events: time order, the sensor's size and the time window; raises EventFileError."""
+    if order not in ORDERS:
+        raise ValueError(f"expected order to be {' or '.join(ORDERS)}, got {order!r}")
+    width, height = size = _choose_size(raw, path, sensor_size)
+    outside = (raw.x >= width) | (raw.y >= height)
+    if outside.any():
+        at = int(np.argmax(outside))
+        reason = f"expected events within {width}x{height}, event {at} lies at ({raw.x[at]}, {raw.y[at]})"
+        raise EventFileError(path, reason, raw.byte_of(at) if raw.byte_of else None)
     t, x, y, p = raw.t, raw.x, raw.y, raw.p
-    if len(t) > 1 and (t[1:] < t[:-1]).any():
-        if order != "sort":
-            at = int(np.argmax(t[1:] < t[:-1])) + 1
-            raise EventFileError(path, f"its times decrease at event {at} ({t[at - 1]} to {t[at]} us); read it with order='sort'")
+    back = t[1:] < t[:-1]
+    if back.any():
+        if order == "refuse":
+            at = int(np.argmax(back)) + 1
+            reason = f"its times decrease at event {at} ({t[at - 1]} to {t[at]} us); read it with order='sort'"
+            raise EventFileError(path, reason, raw.byte_of(at) if raw.byte_of else None)
         by_time = np.argsort(t, kind="stable")
         t, x, y, p = t[by_time], x[by_time], y[by_time], p[by_time]
-    size = _choose_size(raw, path, sensor_size)
-    if start_us is not None or stop_us is not None:
-        low = 0 if start_us is None else int(np.searchsorted(t, start_us))
-        high = len(t) if stop_us is None else int(np.searchsorted(t, stop_us))
-        t, x, y, p = t[low:high], x[low:high], y[low:high], p[low:high]
+    low = 0 if start_us is None else int(np.searchsorted(t, start_us))
+    high = len(t) if stop_us is None else int(np.searchsorted(t, stop_us))
     try:
-        return Events(t, x, y, p, size)
+        return Events(t[low:high], x[low:high], y[low:high], p[low:high], size)
     except ValueError as error:
         raise EventFileError(path, str(error)) from None
 
@@ -109,41 +131,42 @@ def write(
     format: str | None = None,
     *,
     compression: str | None = None,
-    provenance: dict[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a recording, beside and then renamed; the format by suffix unless given.
 
-    compression: lz4 (default), none or zstd for AEDAT 4. provenance: plain values kept in AEDAT 4 and HDF5 files.
-    Raises EventFileError for what the format cannot hold.
+    compression: lz4 (default), none or zstd for AEDAT 4. provenance: where the recording comes from (seed, edges,
+    options, version): text, numbers and truth values by key, kept in AEDAT 4 and HDF5 files; `info` gives them back.
+    Equal input gives equal bytes. Raises EventFileError for what the format cannot hold, and for a full disk.
     """
     path = Path(path)
     name = format or SUFFIXES.get(path.suffix.lower())
     if name not in WRITERS:
+        known = ", ".join(WRITERS)
         raise EventFileError(
-            path, f"expected a suffix or format that can be written ({', '.join(sorted(WRITERS))}), got {name or path.suffix!r}"
+            path, f"expected a suffix or format that can be written ({known}), got {name or path.suffix!r}"
         )
     options: dict[str, Any] = {}
     if compression is not None:
         if name != "aedat4":
-            raise EventFileError(path, f"compression is for AEDAT 4, this is {name}")
+            raise EventFileError(path, f"expected compression with AEDAT 4 only, this is {name}")
         options["compression"] = compression
     if provenance is not None:
         if name == "nmnist":
             raise EventFileError(path, "N-MNIST files hold no provenance; write AEDAT 4 or HDF5")
-        options["provenance"] = provenance
-    if not path.parent.is_dir():
-        raise EventFileError(path, f"expected the folder {path.parent} to exist; make it first")
-    with replacing(path) as temporary:
-        WRITERS[name](temporary, path, events, **options)
+        options["provenance"] = plain_provenance(provenance, path)
+    try:
+        with replacing(path) as temporary:
+            WRITERS[name](temporary, path, events, **options)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise EventFileError(path, f"it cannot be written, {reason}; free space or choose another place") from None
 
 
-def info(path: str | Path, format: str | None = None) -> FileInfo:
-    """Describe a recording; raises EventFileError."""
+def info(path: str | Path, format: str | None = None, *, tolerant: bool = False, convention: str = "jaer") -> FileInfo:
+    """Describe a recording; the options are those of `read`. Raises EventFileError."""
     path = Path(path)
-    name = format or find_format(path)
-    if name not in READERS:
-        raise EventFileError(path, f"expected format to be {', '.join(READERS)}, got {name!r}")
-    raw: RawEvents = READERS[name](path)
+    name, raw = load(path, format, tolerant, convention)
     n = len(raw.t)
     return FileInfo(
         path=str(path),
@@ -159,22 +182,16 @@ def info(path: str | Path, format: str | None = None) -> FileInfo:
     )
 
 
-def find_format(path: Path) -> str:
-    """The format's name by the first bytes, then by suffix; raises EventFileError."""
-    if not path.exists():
-        raise EventFileError(path, "expected a recording, found no such file")
-    if not path.is_file():
-        raise EventFileError(path, "expected a regular file, got a folder or a device")
-    with open(path, "rb") as file:
-        head = file.read(16)
-    for magic, name in MAGICS.items():
+def find_format(path: Path, head: bytes) -> str:
+    """The format's name by a file's first bytes, then by suffix; raises EventFileError."""
+    for name, magic in MAGICS.items():
         if head.startswith(magic):
             return name
-    name = SUFFIXES.get(path.suffix.lower())
+    name = SUFFIXES.get(path.suffix.lower(), "")
     if name == "nmnist":
         return name
-    if name is None:
-        raise EventFileError(path, f"its format is unknown; say format= one of {', '.join(READERS)}")
+    if not name:
+        raise EventFileError(path, f"expected a known suffix or header; say format, one of {', '.join(FORMATS)}")
     if not head:
         raise EventFileError(path, f"expected a header of {name}, the file is empty", 0)
     raise EventFileError(path, f"expected a header of {name}, it begins with {head[:12]!r}", 0)
@@ -187,7 +204,9 @@ def _choose_size(raw: RawEvents, path: Path, argument: tuple[int, int] | None) -
     if raw.default_size is not None and _fits(raw, raw.default_size):
         return raw.default_size
     largest = f"{int(raw.x.max())}, {int(raw.y.max())}" if len(raw.x) else "none"
-    raise EventFileError(path, f"its sensor's size is unknown (largest x, y: {largest}); give sensor_size=(width, height)")
+    raise EventFileError(
+        path, f"its sensor's size is unknown (largest x, y: {largest}); give sensor_size=(width, height)"
+    )
 
 
 def _fits(raw: RawEvents, size: tuple[int, int] | None) -> bool:

@@ -1,1 +1,1 @@
-"""One file per format: `read_file`, `write_file` where it can be written, `describe`, and how to recognise it."""
+"""One file per format: SUFFIXES, MAGIC where it has one, `decode(bytes)`, and `write_file` where it can be written."""

@@ -1,93 +1,205 @@
 """HDF5 in DSEC's layout: events/{p u1, t u4 or i8, x u2, y u2}, ms_to_idx, t_offset.
 
-ms_to_idx[m] is the index of the first event at or after m milliseconds. Chunks are gzip-1 with shuffle, which every
-HDF5 build reads. t_offset is written as 0, since readers that matter ignore it, and honoured on reading.
+ms_to_idx[m] is the index of the first event at or after m milliseconds (of t as stored). Chunks are gzip-1 with
+shuffle, which every HDF5 build reads; the four columns of a stretch lie side by side, so that a cut file keeps whole
+events. t_offset, which some readers ignore, is 0 unless times are negative or beyond 32 bits; it is honoured on reading.
 Source: dsec.ifi.uzh.ch, data format.
 """
 
 from __future__ import annotations
 
+import io
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.formats.raw import RawEvents, damaged
+from event_tools.formats.raw import Plain, RawEvents, check_regular, damaged
 
 SUFFIXES = (".h5", ".hdf5")
 MAGIC = b"\x89HDF\r\n\x1a\n"
 CHUNK = 1 << 16
 COLUMNS = ("t", "x", "y", "p")
-MAX_EVENTS = 1 << 33
+PREFIX = "provenance_"
+THREADS = 2
+DEFLATE_RATIO = 1100  # more than gzip can gain on any data, so a larger declared size is a lie
+MAX_MS = 1 << 26  # 18 hours: entries of ms_to_idx
+H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 
 
-def write_file(temporary: Path, path: Path, events: Events, provenance: dict[str, Any] | None = None) -> None:
-    """Write one recording; raises EventFileError for negative times."""
+def write_file(temporary: Path, path: Path, events: Events, provenance: Mapping[str, Plain] | None = None) -> None:
+    """Write one recording; errors speak of `path`. The file is made in memory, so that a full disk is met in one place."""
     import h5py
 
-    if len(events) and events.t[0] < 0:
-        raise EventFileError(path, f"DSEC's layout holds times from 0 us, got {events.t[0]}; shift them")
-    fits = not len(events) or events.t[-1] < 1 << 32
-    last_ms = -(-int(events.t[-1]) // 1000) if len(events) else 0
-    with h5py.File(temporary, "w", libver=("earliest", "v110"), track_order=False) as file:
+    shift = int(events.t[0]) if len(events) and not (events.t[0] >= 0 and events.t[-1] < 1 << 32) else 0
+    t = events.t - shift
+    last_ms = -(-int(t[-1]) // 1000) if len(t) else 0
+    if last_ms > MAX_MS:
+        raise EventFileError(
+            path, f"DSEC's layout indexes every millisecond, {last_ms} of them are too many; cut the recording"
+        )
+    columns = {
+        "p": events.p,
+        "t": t.astype("u4" if not len(t) or t[-1] < 1 << 32 else "i8"),
+        "x": events.x,
+        "y": events.y,
+    }
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=("earliest", "v110")) as file:
         group = file.create_group("events")
-        columns = {"p": events.p, "t": events.t.astype("u4" if fits else "i8"), "x": events.x, "y": events.y}
-        for name, values in columns.items():
-            _dataset(group, name, values)
-        _dataset(file, "ms_to_idx", np.searchsorted(events.t, np.arange(last_ms + 1) * 1000).astype("u8"))
-        file.create_dataset("t_offset", data=np.int64(0), track_times=False)
-        width, height = events.sensor_size
-        for key, value in {"width": width, "height": height}.items():
-            file.attrs[key] = value
-            group.attrs[key] = value
+        for holder in (file, group):
+            holder.attrs["width"], holder.attrs["height"] = events.sensor_size
         for key, value in (provenance or {}).items():
-            file.attrs[f"provenance_{key}"] = value
+            file.attrs[PREFIX + key] = value
+        file.create_dataset("t_offset", data=np.int64(shift), track_times=False)
+        _write_columns(group, columns)
+        _write_columns(file, {"ms_to_idx": np.searchsorted(t, np.arange(last_ms + 1) * 1000).astype("u8")})
+    temporary.write_bytes(buffer.getbuffer())
 
 
-def _dataset(group: Any, name: str, values: np.ndarray[Any, Any]) -> None:
-    if len(values) == 0:
-        group.create_dataset(name, data=values, track_times=False)
+def _write_columns(group: Any, columns: dict[str, NDArray[Any]]) -> None:
+    """Columns of one length, chunk by chunk side by side; the last chunk is filled up with zeros."""
+    length = len(next(iter(columns.values())))
+    if not length:
+        for name, values in columns.items():
+            group.create_dataset(name, data=values, track_times=False)
         return
-    chunks = (min(CHUNK, len(values)),)
-    group.create_dataset(name, data=values, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True, track_times=False)
+    size = min(CHUNK, length)
+    packing = {"chunks": (size,), "compression": "gzip", "compression_opts": 1, "shuffle": True, "track_times": False}
+    made = {name: group.create_dataset(name, (length,), values.dtype, **packing) for name, values in columns.items()}
+    places = [(name, start) for start in range(0, length, size) for name in columns]
+    for (name, start), chunk in zip(
+        places, _mapped(lambda place: _packed(columns[place[0]], place[1], size), places), strict=True
+    ):
+        made[name].id.write_direct_chunk((start,), chunk)
+
+
+def _packed(values: NDArray[Any], start: int, size: int) -> bytes:
+    """One chunk through HDF5's shuffle (all first bytes, all second bytes, ...) and deflate filters."""
+    part = values[start : start + size]
+    rows = np.zeros((size, values.itemsize), np.uint8)
+    rows[: len(part)] = np.ascontiguousarray(part).view(np.uint8).reshape(len(part), -1)
+    return zlib.compress(rows.T.tobytes(), 1)
+
+
+def _mapped(function: Callable[[Any], bytes], items: list[Any]) -> Iterator[bytes]:
+    if len(items) < 8 * THREADS:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(THREADS) as pool:
+        yield from pool.map(function, items)
 
 
 def read_file(path: Path, tolerant: bool = False) -> RawEvents:
-    """Read a DSEC file, ours or another's; links out of the file are refused."""
+    """Columns of a DSEC file, ours or another's, read where it lies; raises EventFileError."""
+    check_regular(path)
+    return _read(path, path, tolerant)
+
+
+def decode(data: bytes, path: Path, tolerant: bool = False) -> RawEvents:
+    """Columns of the recording in `data`; raises EventFileError."""
+    return _read(io.BytesIO(data), path, tolerant)
+
+
+def _read(source: Path | io.BytesIO, path: Path, tolerant: bool) -> RawEvents:
     import h5py
 
     try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise EventFileError(path, f"expected an HDF5 file, {_short(error)}") from None
-    with file:
-        group = _inside(file, "events", path)
-        if not isinstance(group, h5py.Group):
-            raise EventFileError(path, "expected a group events/ with p, t, x, y (DSEC's layout), found none")
-        columns = {}
-        for name in COLUMNS:
-            dataset = _inside(group, name, path)
-            if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1 or dataset.dtype.kind not in "iub":
-                raise EventFileError(path, f"expected events/{name} to be a row of whole numbers (DSEC's layout)")
-            if dataset.external or len(dataset) > MAX_EVENTS:
-                raise EventFileError(path, f"events/{name} lies outside the file or is too long; refused")
-            columns[name] = dataset
-        lengths = {name: len(dataset) for name, dataset in columns.items()}
-        count = min(lengths.values())
-        if len(set(lengths.values())) > 1:
-            damaged(path, f"expected columns of equal length, got {lengths}", 0, tolerant)
+        file = h5py.File(source, "r")
+    except H5_ERRORS as error:
+        data = source.read_bytes() if isinstance(source, Path) else source.getvalue()
+        whole = _filled_up(data)
+        if whole is None:
+            raise EventFileError(path, f"expected an HDF5 file, {_short(error)}") from None
+        damaged(path, f"expected {len(whole.getbuffer())} bytes of HDF5, the file ends", len(data), tolerant)
+        return _read(whole, path, tolerant)
+    try:
+        with file:
+            return _columns(file, path, tolerant)
+    except H5_ERRORS as error:
+        if isinstance(error, EventFileError):
+            raise
+        raise EventFileError(path, f"its contents cannot be decoded, {_short(error)}") from None
+
+
+def _columns(file: Any, path: Path, tolerant: bool) -> RawEvents:
+    import h5py
+
+    group = _inside(file, "events", path)
+    if not isinstance(group, h5py.Group):
+        raise EventFileError(path, "expected a group events with p, t, x, y (DSEC's layout), found none")
+    columns = {name: _checked(_inside(group, name, path), name, path) for name in COLUMNS}
+    lengths = {name: len(dataset) for name, dataset in columns.items()}
+    if len(set(lengths.values())) > 1:
+        damaged(path, f"expected columns of equal length, got {lengths}", None, tolerant)
+    count = min(lengths.values())
+    values = {}
+    for name, dataset in columns.items():
+        values[name] = _values(dataset, count, path, tolerant)
+        count = len(values[name])
+    values = {name: column[:count] for name, column in values.items()}
+    offset = _inside(file, "t_offset", path)
+    shift = int(offset[()]) if isinstance(offset, h5py.Dataset) and offset.shape == () else 0
+    if count and not -(1 << 62) < int(values["t"].min()) + shift <= int(values["t"].max()) + shift < 1 << 62:
+        raise EventFileError(path, f"its times do not fit 64 bits, t_offset is {shift}")
+    sizes = [_size(holder.attrs) for holder in (file, group)]
+    told = {key.removeprefix(PREFIX): _plain(value) for key, value in file.attrs.items() if key.startswith(PREFIX)}
+    size = sizes[0] or sizes[1]
+    t = values["t"].astype(np.int64) + shift
+    return RawEvents(t, values["x"], values["y"], values["p"], sensor_size=size, version="DSEC", provenance=told)
+
+
+def _checked(dataset: Any, name: str, path: Path) -> Any:
+    import h5py
+
+    if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1 or dataset.dtype.kind not in "iub":
+        raise EventFileError(path, f"expected events/{name} to be a row of whole numbers (DSEC's layout)")
+    if dataset.external or dataset.is_virtual:
+        raise EventFileError(path, f"events/{name} lies outside the file, which is refused")
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > DEFLATE_RATIO * stored or (
+        dataset.chunks and dataset.chunks[0] > max(1 << 20, 2 * len(dataset))
+    ):
+        raise EventFileError(path, f"events/{name} declares {len(dataset)} events in {stored} bytes, which cannot be")
+    return dataset
+
+
+def _values(dataset: Any, count: int, path: Path, tolerant: bool) -> NDArray[Any]:
+    """The first `count` values; a damaged chunk is named by its place, and ends what a tolerant reader gets."""
+    try:
+        return dataset[:count]
+    except H5_ERRORS as error:
+        if not dataset.chunks:
+            raise
+        reason = _short(error)
+    size, kept = dataset.chunks[0], []
+    for start in range(0, count, size):
         try:
-            values = {name: dataset[:count] for name, dataset in columns.items()}
-            offset = int(file["t_offset"][()]) if isinstance(_inside(file, "t_offset", path), h5py.Dataset) else 0
-        except (OSError, TypeError, ValueError) as error:
-            raise EventFileError(path, f"its data cannot be decoded, {_short(error)}") from None
-        size = next((_size(holder.attrs) for holder in (file, group) if _size(holder.attrs)), None)
-        prefix = "provenance_"
-        provenance = {k.removeprefix(prefix): _value(v) for k, v in file.attrs.items() if k.startswith(prefix)}
-    t = values["t"].astype(np.int64) + offset
-    return RawEvents(t, values["x"], values["y"], values["p"], sensor_size=size, version="DSEC", provenance=provenance)
+            kept.append(dataset[start : min(start + size, count)])
+        except H5_ERRORS:
+            place = dataset.id.get_chunk_info_by_coord((start,)).byte_offset
+            damaged(path, f"{dataset.name} cannot be decoded from event {start} on, {reason}", place, tolerant)
+            break
+    return np.concatenate(kept) if kept else np.empty(0, dataset.dtype)
+
+
+def _filled_up(data: bytes) -> io.BytesIO | None:
+    """A cut file, with zeros up to the end that its superblock declares; None where that is not what is wrong."""
+    if not data.startswith(MAGIC) or len(data) < 48:
+        return None
+    place = {0: 40, 1: 44, 2: 28, 3: 28}.get(data[8])
+    if place is None:
+        return None
+    end = int.from_bytes(data[place : place + 8], "little")
+    if not len(data) < end <= DEFLATE_RATIO * len(data):
+        return None
+    return io.BytesIO(data + bytes(end - len(data)))
 
 
 def _inside(group: Any, name: str, path: Path) -> Any:
@@ -98,7 +210,7 @@ def _inside(group: Any, name: str, path: Path) -> Any:
     if link is None:
         return None
     if not isinstance(link, h5py.HardLink):
-        raise EventFileError(path, f"{name} is a link to elsewhere; refused")
+        raise EventFileError(path, f"{name} is a link to elsewhere, which is refused")
     return group[name]
 
 
@@ -108,9 +220,9 @@ def _size(attributes: Any) -> tuple[int, int] | None:
     return None
 
 
-def _value(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _plain(value: Any) -> Plain:
+    return value.item() if isinstance(value, np.generic) else str(value) if not isinstance(value, Plain) else value
 
 
 def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120]
+    return " ".join(str(error).split())[:160]
