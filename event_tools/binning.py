@@ -58,7 +58,9 @@ def bin_edges(t: NDArray[np.int64], steps: int, by: str = "time") -> NDArray[np.
     return edges
 
 
-def bin_index(t: NDArray[np.int64], edges: NDArray[np.int64], closed: bool = True) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def bin_index(
+    t: NDArray[np.int64], edges: NDArray[np.int64], closed: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The bin of each time and whether it lies in any.
 
     Bin i is edges[i] <= t < edges[i + 1]; with `closed`, t == edges[-1] belongs to the last bin.

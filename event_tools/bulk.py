@@ -47,7 +47,8 @@ def nmnist_counts(
             raise ValueError(f"recording {i}: expected counts up to 65535, a pixel has more in one bin; use more steps")
         if wrong:
             raise ValueError(
-                f"recording {i}: event {wrong - 1} at byte {5 * (wrong - 1)} lies outside {width}x{height} or before its predecessor"
+                f"recording {i}: event {wrong - 1} at byte {5 * (wrong - 1)} lies outside {width}x{height} "
+                f"or before its predecessor"
             )
 
     if threads > 1 and len(buffers) > 1:

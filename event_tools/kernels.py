@@ -33,7 +33,13 @@ def denoise_mask(
 
 @njit(cache=True, nogil=True)
 def nmnist_frames(
-    data: NDArray[np.uint8], steps: int, published: bool, window: int, early: bool, counts: NDArray[np.uint16], edges: NDArray[np.int64]
+    data: NDArray[np.uint8],
+    steps: int,
+    published: bool,
+    window: int,
+    early: bool,
+    counts: NDArray[np.uint16],
+    edges: NDArray[np.int64],
 ) -> int:
     """Raw five-byte events of one recording into counts (T, 2, H, W) and edges (T + 1,).
 

@@ -37,7 +37,9 @@ def to_events(
     if placement not in PLACEMENTS:
         raise ValueError(f"expected placement to be {', '.join(PLACEMENTS)}, got {placement!r}")
     if (placement == "profile") != (profile is not None):
-        raise ValueError("expected a rate curve with placement=profile and only there; pass profile=RateCurve.measure(...)")
+        raise ValueError(
+            "expected a rate curve with placement=profile and only there; pass profile=RateCurve.measure(...)"
+        )
     if refractory_us < 0:
         raise ValueError(f"expected refractory_us from 0 up, got {refractory_us}")
     counts, edges = frames.counts.astype(np.int64), frames.edges
@@ -86,7 +88,9 @@ def _check_widths(counts: NDArray[np.int64], edges: NDArray[np.int64]) -> None:
     full = counts.sum((1, 2, 3)) > 0
     if (flat & full).any():
         first = int(np.argmax(flat & full))
-        raise ValueError(f"expected no events in a bin without width, bin {first} at {edges[first]} us holds {counts[first].sum()}")
+        raise ValueError(
+            f"expected no events in a bin without width, bin {first} at {edges[first]} us holds {counts[first].sum()}"
+        )
 
 
 def _towards_neighbours(
