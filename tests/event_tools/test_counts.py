@@ -1,0 +1,78 @@
+"""Whole counts of real-valued frames, and a resize that can be undone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from event_tools.counts import resize, to_counts, undo_resize
+
+
+def test_round_takes_the_nearest_count_and_none_below_zero() -> None:
+    assert to_counts(np.array([-0.7, 0.4, 0.6, 2.2])).tolist() == [0, 0, 1, 2]
+
+
+def test_largest_remainder_keeps_the_total() -> None:
+    # floors 0, 1, 2; the sum 4.0 lacks one, which goes to the remainder 0.5
+    assert to_counts(np.array([0.5, 1.2, 2.3]), rounding="largest_remainder").tolist() == [1, 1, 2]
+
+
+def test_a_dead_zone_silences_small_values_first() -> None:
+    values = np.array([0.3, 0.3, 0.3, 1.4, 1.6])
+    assert to_counts(values, rounding="dead_zone", dead_zone=0.35).tolist() == [0, 0, 0, 1, 2]
+
+
+def test_a_budget_is_met_exactly() -> None:
+    values = np.random.default_rng(0).gamma(0.3, 2.0, (4, 2, 8, 8))
+    for rounding in ("largest_remainder", "dead_zone"):
+        assert to_counts(values, rounding=rounding, dead_zone=0.2, budget=777).sum() == 777
+
+
+def test_ties_do_not_favour_the_top_left() -> None:
+    values = np.full((100, 100), 0.5)
+    counts = to_counts(values, rounding="largest_remainder", seed=1)
+    assert counts.sum() == 5000
+    assert abs(int(counts[:50].sum()) - 2500) < 110  # three standard deviations of a fair draw, 35
+
+
+def test_ties_depend_on_the_seed_alone() -> None:
+    values = np.full((10, 10), 0.5)
+    one, again, other = (to_counts(values, rounding="largest_remainder", seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(one, again) and not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("values", [[np.nan], [np.inf]])
+def test_a_diverged_model_is_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        to_counts(np.array(values))
+
+
+def test_an_unknown_rounding_is_refused() -> None:
+    with pytest.raises(ValueError, match="rounding"):
+        to_counts(np.zeros(3), rounding="floor")
+
+
+def test_nothing_stays_nothing_whatever_the_budget() -> None:
+    assert not to_counts(np.zeros((2, 2)), rounding="largest_remainder", budget=50).any()
+
+
+def test_resize_is_torchs_bilinear_with_aligned_corners() -> None:
+    torch = pytest.importorskip("torch")
+    values = np.random.default_rng(0).random((2, 2, 34, 34))
+    theirs = torch.nn.functional.interpolate(torch.from_numpy(values), (64, 48), mode="bilinear", align_corners=True)
+    assert np.allclose(resize(values, (64, 48)), theirs.numpy(), atol=1e-12)
+
+
+def test_undoing_a_resize_gives_the_counts_back() -> None:
+    counts = np.random.default_rng(0).integers(0, 9, (4, 2, 34, 34))
+    back = undo_resize(resize(counts, (64, 64)), (34, 34))
+    assert np.allclose(back, counts, atol=1e-10)
+
+
+def test_undoing_a_resize_does_not_enlarge_noise() -> None:
+    noise = np.random.default_rng(0).normal(size=(50, 64, 64))
+    assert undo_resize(noise, (34, 34)).std() < 1.0
+
+
+def test_one_pixel_resizes_to_a_constant() -> None:
+    assert (resize(np.array([[3.0]]), (2, 5)) == 3.0).all()

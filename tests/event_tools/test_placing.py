@@ -1,0 +1,194 @@
+"""Counts to events: exactly the counts, whatever the edges, placement and refractory time."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from event_tools import Events, Frames, to_events, to_frames
+from event_tools.datasets import open_recordings
+from event_tools.placing import crowded_cells
+from event_tools.profile import RateCurve
+from tests.data import data_path
+
+HUMP = RateCurve(np.array([0.0, 1.0, 5.0, 1.0, 0.0]), bin_us=2)
+WAYS = [
+    {},
+    {"placement": "linear"},
+    {"placement": "profile", "profile": HUMP},
+    {"refractory_us": 3},
+    {"placement": "profile", "profile": HUMP, "refractory_us": 3},
+    {"placement": "linear", "refractory_us": 10**6},
+]
+
+
+def random_frames(seed: int) -> Frames:
+    """Sparse counts over edges that may repeat, wide or narrow, negative or far from 0."""
+    rng = np.random.default_rng(seed)
+    steps = int(rng.integers(1, 7))
+    widths = rng.choice([0, 1, 2, 7, 1000], steps)
+    edges = np.concatenate(([0], np.cumsum(widths))) + rng.choice([-500, 0, 10**15])
+    counts = rng.poisson(rng.choice([0.05, 1.0, 20.0]), (steps, 2, 3, 4))
+    counts[:-1][widths[:-1] == 0] = 0
+    return Frames(counts, edges)
+
+
+def smallest_interval(events: Events) -> int:
+    """Least time between two events of one pixel."""
+    gaps = []
+    for place in np.unique(events.y.astype(int) * events.sensor_size[0] + events.x):
+        gaps.append(np.diff(events.t[events.y.astype(int) * events.sensor_size[0] + events.x == place]))
+    return int(np.concatenate(gaps).min())
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way)) or "uniform")
+def test_binning_the_events_gives_the_counts_back_for_any_frames(way: dict) -> None:
+    for seed in range(60):
+        frames = random_frames(seed)
+        assert to_frames(to_events(frames, seed=seed, **way), edges=frames.edges) == frames
+
+
+@pytest.mark.parametrize("steps", [1, 4, 10])
+def test_anchored_events_give_the_same_frames_without_being_told_the_edges(steps: int) -> None:
+    for i, events in enumerate(open_recordings(data_path("n-mnist/n-mnist-1100.zip"), "test")):
+        if i % 20 == 0:
+            frames = to_frames(events, steps)
+            assert to_frames(to_events(frames, seed=i, anchor=True, refractory_us=1700), steps=steps) == frames
+
+
+@pytest.mark.parametrize("empty", [0, -1])
+def test_an_anchor_needs_events_in_the_first_and_the_last_bin(empty: int) -> None:
+    counts = np.ones((4, 2, 2, 2), int)
+    counts[empty] = 0
+    with pytest.raises(ValueError, match="first and the last bin"):
+        to_events(Frames(counts, np.arange(5) * 10), anchor=True)
+
+
+def test_an_anchor_needs_the_edges_that_binning_would_find() -> None:
+    with pytest.raises(ValueError, match="edges of"):
+        to_events(Frames(np.ones((2, 2, 2, 2), int), np.array([0, 3, 10])), anchor=True)
+
+
+def test_counts_in_a_bin_without_width_are_refused() -> None:
+    counts = np.zeros((3, 2, 2, 2), int)
+    counts[1, 0, 0, 0] = 5
+    with pytest.raises(ValueError, match="bin 1 at 10 us holds 5"):
+        to_events(Frames(counts, np.array([0, 10, 10, 20])))
+
+
+def test_a_last_bin_without_width_uses_its_closed_edge() -> None:
+    counts = np.zeros((2, 2, 2, 2), int)
+    counts[1, 1, 0, 1] = 3
+    events = to_events(Frames(counts, np.array([0, 10, 10])), refractory_us=5)
+    assert events.t.tolist() == [10, 10, 10] and events.x.tolist() == [1, 1, 1]
+
+
+def test_frames_without_events_give_an_empty_recording() -> None:
+    assert to_events(Frames(np.zeros((2, 2, 5, 7), int), np.array([0, 1, 2]))) == Events.empty((7, 5))
+
+
+def test_events_are_sorted_by_time_row_column_and_polarity() -> None:
+    events = to_events(Frames(np.full((2, 2, 3, 4), 3), np.array([0, 5, 11])))
+    keys = list(zip(events.t, events.y, events.x, events.p, strict=True))
+    assert keys == sorted(keys)
+
+
+def test_a_bin_counts_from_its_first_microsecond_to_before_the_next() -> None:
+    events = to_events(Frames(np.full((1, 2, 1, 1), 2000), np.array([5, 9])))
+    assert sorted(set(events.t.tolist())) == [5, 6, 7, 8]
+
+
+def test_the_refractory_time_holds_within_and_across_bins() -> None:
+    counts = np.random.default_rng(0).integers(0, 6, (6, 2, 4, 4))
+    frames = Frames(counts, np.arange(7) * 20_000)
+    for way in ({}, {"placement": "linear"}, {"placement": "profile", "profile": RateCurve(np.arange(1.0, 121.0))}):
+        assert smallest_interval(to_events(frames, refractory_us=1700, **way)) >= 1700
+    assert crowded_cells(frames, 1700) == 0
+
+
+def test_the_refractory_time_shrinks_only_where_a_bin_is_too_full() -> None:
+    counts = np.zeros((1, 2, 1, 2), int)
+    counts[0, :, 0, 0], counts[0, 0, 0, 1] = 10, 2
+    frames = Frames(counts, np.array([0, 10_000]))
+    events = to_events(frames, refractory_us=1700)
+    assert crowded_cells(frames, 1700) == 1
+    assert smallest_interval(events[events.x == 0]) == 500  # 20 events in 10,000 us leave no freedom
+    assert smallest_interval(events[events.x == 1]) >= 1700
+
+
+def test_uniform_placement_is_uniform() -> None:
+    events = to_events(Frames(np.full((1, 2, 20, 20), 25), np.array([0, 1_000_000])), refractory_us=100)
+    # 20,000 draws: the largest distance of the distribution functions exceeds 1.63 / sqrt(n) once in 100 seeds.
+    distance = np.abs(np.sort(events.t) / 1e6 - (np.arange(20_000) + 0.5) / 20_000).max()
+    assert distance < 1.63 / np.sqrt(20_000)
+
+
+def test_profile_placement_follows_the_curve() -> None:
+    curve = RateCurve(np.array([3.0, 1.0, 0.0, 4.0]), bin_us=1000)
+    events = to_events(Frames(np.full((1, 2, 20, 20), 25), np.array([0, 4000])), placement="profile", profile=curve)
+    shares = np.bincount(events.t // 1000, minlength=4) / len(events)
+    assert shares == pytest.approx([3 / 8, 1 / 8, 0, 4 / 8], abs=0.012)  # three standard deviations of 20,000 draws
+
+
+def test_profile_placement_is_uniform_where_the_curve_is_silent() -> None:
+    curve = RateCurve(np.array([0.0, 0.0, 1.0]), bin_us=1000)
+    counts = np.full((2, 2, 10, 10), 10)
+    events = to_events(Frames(counts, np.array([0, 2000, 3000])), placement="profile", profile=curve)
+    assert np.mean(events.t[events.t < 2000]) == pytest.approx(1000, abs=40)  # three standard errors
+
+
+def test_linear_placement_leans_towards_the_fuller_neighbour() -> None:
+    counts = np.zeros((3, 2, 10, 10), int)
+    counts[1], counts[2] = 20, 60
+    events = to_events(Frames(counts, np.arange(4) * 3000), placement="linear")
+    inside = events.t[(events.t >= 3000) & (events.t < 6000)] - 3000
+    # s = 2 (120 - 0) / (120 + 0 + 2 * 40) > 1, so density 2 z with mean 2/3
+    assert inside.mean() == pytest.approx(2000, abs=35)
+
+
+def test_the_same_seed_gives_the_same_events_and_another_seed_others() -> None:
+    frames = Frames(np.full((4, 2, 5, 5), 2), np.arange(5) * 1000)
+    assert to_events(frames, seed=7) == to_events(frames, seed=7)
+    assert to_events(frames, seed=7) != to_events(frames, seed=8)
+
+
+def test_events_are_the_same_on_every_machine() -> None:
+    counts = np.arange(4 * 2 * 5 * 5).reshape(4, 2, 5, 5) % 4
+    events = to_events(Frames(counts, np.array([0, 900, 2000, 2500, 5000])), seed=3, refractory_us=50)
+    digest = hashlib.sha256(b"".join(getattr(events, name).astype("<i8").tobytes() for name in "txyp"))
+    assert digest.hexdigest() == "9bb5670af743aeba0edbeaeeae0d3ec13a4b2d71cae285d1c94407576da54b0f"
+
+
+def test_the_frames_are_left_as_they_were() -> None:
+    counts = np.full((2, 2, 3, 3), 2, np.uint16)
+    to_events(Frames(counts, np.array([0, 10, 20])), anchor=True)
+    assert (counts == 2).all()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"placement": "even"}, {"placement": "profile"}, {"profile": HUMP}, {"refractory_us": -1}],
+    ids=["unknown placement", "profile without curve", "curve without profile", "negative time"],
+)
+def test_wrong_requests_are_refused_in_a_sentence(arguments: dict) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        to_events(Frames(np.ones((1, 2, 2, 2), int), np.array([0, 10])), **arguments)
+
+
+def test_a_rate_curve_is_the_mean_count_per_bin_and_recording() -> None:
+    first = Events([0, 999, 1000], [0] * 3, [0] * 3, [1] * 3, (1, 1))
+    second = Events([2500], [0], [0], [1], (1, 1))
+    assert RateCurve.measure([first, second]).rates.tolist() == [1.0, 0.5, 0.5]
+
+
+def test_a_rate_curve_survives_its_plain_form() -> None:
+    curve = RateCurve(np.array([0.25, 3.0]), bin_us=500)
+    back = RateCurve.from_dict(curve.to_dict())
+    assert back.bin_us == 500 and np.array_equal(back.rates, curve.rates)
+
+
+def test_a_rate_curve_needs_events() -> None:
+    with pytest.raises(ValueError, match="got none"):
+        RateCurve.measure([Events.empty((2, 2))])
