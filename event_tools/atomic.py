@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -18,9 +19,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))
     if not path.parent.is_dir():
-        raise FileNotFoundError(2, f"there is no folder {path.parent}", str(path))
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {path.parent}", str(path))
     if path.exists() and not path.is_file():
-        raise FileExistsError(17, "a folder, a pipe or a device has that name", str(path))
+        raise FileExistsError(errno.EEXIST, "a folder, a pipe or a device has that name", str(path))
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.{threading.get_ident():x}.partial")
     try:
         yield temporary

@@ -26,13 +26,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Event recordings: info, convert, show, compare.",
+    epilog="Example: event-tools info 00002.bin",
 )
 
 SHOWN = 12  # recordings of a folder that go on a page
 Source = Annotated[Path, typer.Argument(help="A recording, or a folder or .zip of them.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Format = Annotated[str | None, typer.Option(help="nmnist, aedat2, aedat4 or hdf5; otherwise by content, then suffix.")]
-Sensor = Annotated[str | None, typer.Option("--sensor", help="WIDTHxHEIGHT in pixels, for a file that does not say.")]
+Sensor = Annotated[str | None, typer.Option("--sensor", help="WIDTHxHEIGHT in pixels; wins over what a file says.")]
 Convention = Annotated[str, typer.Option(help="How AEDAT 2.0 is read: jaer, spikingjelly, tonic or raw.")]
 Tolerant = Annotated[bool, typer.Option("--tolerant", help="Keep what precedes a damage, with a warning.")]
 
@@ -148,10 +149,10 @@ def _is_set(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() == ".zip"
 
 
-def _set(path: Path, size: tuple[int, int] | None) -> Recordings:
+def _set(path: Path) -> Recordings:
     from event_tools.datasets import open_recordings
 
-    return open_recordings(path, sensor_size=size)
+    return open_recordings(path)
 
 
 def _events(path: Path, size: tuple[int, int] | None, count: int | None = None) -> list[Events]:
@@ -159,8 +160,8 @@ def _events(path: Path, size: tuple[int, int] | None, count: int | None = None) 
 
     if not _is_set(path):
         return [read(path, sensor_size=size)]
-    recordings = _set(path, size)
-    return [recordings[i] for i in _progress(_evenly(len(recordings), count), f"reading {path.name}")]
+    recordings = _set(path)
+    return [recordings.events(i, size) for i in _progress(_evenly(len(recordings), count), f"reading {path.name}")]
 
 
 def _titled(path: Path, size: tuple[int, int] | None, count: int) -> list[tuple[str, Events]]:
@@ -168,8 +169,8 @@ def _titled(path: Path, size: tuple[int, int] | None, count: int) -> list[tuple[
 
     if not _is_set(path):
         return [(path.name, read(path, sensor_size=size))]
-    recordings = _set(path, size)
-    return [(recordings.names[i], recordings[i]) for i in _evenly(len(recordings), count)]
+    recordings = _set(path)
+    return [(recordings.names[i], recordings.events(i, size)) for i in _evenly(len(recordings), count)]
 
 
 def _evenly(total: int, count: int | None) -> list[int]:

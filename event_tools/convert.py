@@ -41,7 +41,7 @@ def convert_file(source: Path, out: Path, to: str | None, reading: Reading, comp
     target = _target(out, to)
     if source.exists() and out.exists() and source.samefile(out):
         raise EventFileError(out, "expected another file to write than the one that is read; choose another name")
-    _write(load(source, *reading.decoding)[1], source, out, target, reading, reading.sensor_size, compression)
+    _write(load(source, *reading.decoding)[1], source, out, target, reading, compression)
 
 
 def convert_all(
@@ -60,7 +60,7 @@ def convert_all(
         raise EventFileError(out, "expected a new folder, it is there already; choose another name")
     if not out.absolute().parent.is_dir():
         raise EventFileError(out, f"expected the folder {out.absolute().parent} to exist; make it first")
-    recordings = open_recordings(source, sensor_size=reading.sensor_size)
+    recordings = open_recordings(source)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         for i, path in zip(
@@ -68,8 +68,11 @@ def convert_all(
         ):
             raw, place = recordings.raw(i, *reading.decoding), recordings.path / recordings.names[i]
             (partial / path).parent.mkdir(parents=True, exist_ok=True)
-            _write(raw, place, partial / path, target, reading, recordings.sensor_size, compression)
+            _write(raw, place, partial / path, target, reading, compression)
         os.replace(partial, out)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise EventFileError(out, f"it cannot be written, {reason}; free space or choose another place") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -95,10 +98,9 @@ def _write(
     out: Path,
     target: str,
     reading: Reading,
-    size: tuple[int, int] | None,
     compression: str | None,
 ) -> None:
-    events = settle(raw, place, size, reading.start_us, reading.stop_us, reading.order)
+    events = settle(raw, place, reading.sensor_size, reading.start_us, reading.stop_us, reading.order)
     write(out, events, target, compression=compression, provenance=raw.provenance if target != "nmnist" else None)
 
 

@@ -27,7 +27,7 @@ class Recordings:
     """Recordings with labels, sorted by label, then name. Made by `open_recordings`.
 
     labels: (n,) int64, indices into `classes`; names: paths below the folder or archive; sensor_size: (width, height)
-    for all, or None to let each file say.
+    of the set, for files that do not say, or None.
     """
 
     def __init__(
@@ -45,10 +45,14 @@ class Recordings:
 
     def __getitem__(self, i: int) -> Events:
         """Recording i; raises EventFileError."""
-        return settle(self.raw(i), self.path / self.names[i], self.sensor_size)
+        return self.events(i)
 
     def __iter__(self) -> Iterator[Events]:
         return (self[i] for i in range(len(self)))
+
+    def events(self, i: int, sensor_size: tuple[int, int] | None = None) -> Events:
+        """Recording i; a sensor_size given here wins over the file's and the set's. Raises EventFileError."""
+        return settle(self.raw(i), self.path / self.names[i], sensor_size, set_size=self.sensor_size)
 
     def raw(self, i: int, format: str | None = None, tolerant: bool = False, convention: str = "jaer") -> RawEvents:
         """The columns of recording i as they lie in its file; raises EventFileError."""
@@ -81,7 +85,7 @@ class Recordings:
             raise EventFileError(self.path / name, f"it cannot be unpacked, {' '.join(str(error).split())}") from None
 
     def _opened(self) -> zipfile.ZipFile:
-        """The archive, opened once a process: its list of members takes long to read, and a fork shares its position."""
+        """The archive, opened once a process: its list of members takes long to read, a fork shares its position."""
         if self._archive is None or self._archive[0] != os.getpid():
             self._archive = os.getpid(), zipfile.ZipFile(self.path)
         return self._archive[1]
@@ -97,8 +101,8 @@ def open_recordings(
 
     split: "train" or "test" picks the folder of that name (Train, train, ...), or the archive Train.zip or Test.zip in
     `path`; None takes the files of both where there are such folders, otherwise <label>/<file> as it lies. Classes are
-    those of the whole set, so that labels mean the same in each split. sensor_size: (width, height) of all.
-    Raises EventFileError where there is nothing.
+    those of the whole set, so that labels mean the same in each split. sensor_size: (width, height) of the set, for
+    files that do not say. Raises EventFileError where there is nothing.
     """
     path = Path(path)
     if split is not None and split not in SPLITS:

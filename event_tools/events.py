@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,20 @@ class Events:
     sensor_size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        width, height = (int(side) for side in self.sensor_size)
+        try:
+            width, height = (index(side) for side in self.sensor_size)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"expected sensor_size as (width, height), whole pixels, got {self.sensor_size!r}"
+            ) from None
         if not (0 < width <= 65536 and 0 < height <= 65536):
             raise ValueError(f"expected a sensor of 1 to 65536 pixels a side, got {width}x{height}")
         object.__setattr__(self, "sensor_size", (width, height))
         for name, dtype in _COLUMNS:
             object.__setattr__(self, name, _column(name, getattr(self, name), dtype))
         if len({len(self.t), len(self.x), len(self.y), len(self.p)}) != 1:
-            raise ValueError(
-                f"expected columns of equal length, got t {len(self.t)}, x {len(self.x)}, y {len(self.y)}, p {len(self.p)}"
-            )
+            lengths = ", ".join(f"{name} {len(getattr(self, name))}" for name, _ in _COLUMNS)
+            raise ValueError(f"expected columns of equal length, got {lengths}")
         if len(self.t) == 0:
             return
         if self.x.max() >= width or self.y.max() >= height:
@@ -49,7 +54,8 @@ class Events:
         if len(self.t) > 1 and (self.t[1:] < self.t[:-1]).any():
             first = int(np.argmax(self.t[1:] < self.t[:-1])) + 1
             raise ValueError(
-                f"expected times that do not decrease, event {first} at {self.t[first]} us follows {self.t[first - 1]} us"
+                f"expected times that do not decrease, event {first} at {self.t[first]} us "
+                f"follows {self.t[first - 1]} us; sort them"
             )
 
     @classmethod

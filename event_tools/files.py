@@ -54,8 +54,8 @@ def read(
     format: nmnist, aedat2, aedat4 or hdf5; None asks the content, then the suffix. start_us, stop_us keep
     start_us <= t < stop_us. tolerant keeps what precedes a damage and warns. order="sort" sorts times that decrease
     (stable), otherwise they are refused. convention: how AEDAT 2.0 is read, see `formats.aedat2`.
-    The sensor's size is the argument, else the file's, else the format's default where all events fit.
-    Raises EventFileError.
+    The sensor's size is the argument, else the file's, else the format's default where all events fit, else it has to
+    be given (a data set knows its own, see `datasets`). Raises EventFileError.
     """
     path = Path(path)
     _, raw = load(path, format, tolerant, convention)
@@ -98,11 +98,16 @@ def settle(
     start_us: int | None = None,
     stop_us: int | None = None,
     order: str = "refuse",
+    set_size: tuple[int, int] | None = None,
 ) -> Events:
-    """Decoded columns as Events: time order, the sensor's size and the time window; raises EventFileError."""
+    """Decoded columns as Events: time order, the sensor's size and the time window; raises EventFileError.
+
+    sensor_size wins over the file, set_size (of the data set that the file belongs to) stands in where the file is
+    silent.
+    """
     if order not in ORDERS:
         raise ValueError(f"expected order to be {' or '.join(ORDERS)}, got {order!r}")
-    width, height = size = _choose_size(raw, path, sensor_size)
+    width, height = size = _choose_size(raw, path, sensor_size, set_size)
     outside = (raw.x >= width) | (raw.y >= height)
     if outside.any():
         at = int(np.argmax(outside))
@@ -197,8 +202,10 @@ def find_format(path: Path, head: bytes) -> str:
     raise EventFileError(path, f"expected a header of {name}, it begins with {head[:12]!r}", 0)
 
 
-def _choose_size(raw: RawEvents, path: Path, argument: tuple[int, int] | None) -> tuple[int, int]:
-    for size in (argument, raw.sensor_size):
+def _choose_size(
+    raw: RawEvents, path: Path, argument: tuple[int, int] | None, of_set: tuple[int, int] | None
+) -> tuple[int, int]:
+    for size in (argument, raw.sensor_size, of_set):
         if size is not None:
             return size
     if raw.default_size is not None and _fits(raw, raw.default_size):

@@ -39,7 +39,10 @@ def decode(data: bytes, path: Path, tolerant: bool = False, convention: str = "j
         raise EventFileError(path, f"expected convention to be {', '.join(CONVENTIONS)}, got {convention!r}")
     if not data.startswith(MAGIC):
         raise EventFileError(path, f"expected a header of AEDAT 2.0, it begins with {data[:12]!r}", 0)
-    at, chip = _header(data)
+    try:
+        at, chip = _header(data)
+    except ValueError as error:
+        raise EventFileError(path, str(error), len(data)) from None
     extra = (len(data) - at) % RECORD
     if extra:
         damaged(path, f"expected records of {RECORD} bytes, the last one has {extra}", len(data) - extra, tolerant)
@@ -96,12 +99,15 @@ def _davis(
 
 
 def _header(data: bytes) -> tuple[int, str]:
-    """Where the records start, and the chip's class. jAER's last comment line ends the header even before a '#' byte."""
+    """Where the records start, and the chip's class; a comment line without an end is ValueError.
+
+    jAER's last comment line ends the header, so that a first record may begin with '#'.
+    """
     at, chip = 0, ""
     while data[at : at + 1] == b"#":
         end = data.find(b"\n", at)
         if end < 0:
-            break
+            raise ValueError(f"expected the end of a comment line, the file ends after {len(data) - at} bytes of it")
         line = data[at:end].rstrip(b"\r")
         at = end + 1
         if line.startswith(b"# AEChip:"):

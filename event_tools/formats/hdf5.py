@@ -2,7 +2,7 @@
 
 ms_to_idx[m] is the index of the first event at or after m milliseconds (of t as stored). Chunks are gzip-1 with
 shuffle, which every HDF5 build reads; the four columns of a stretch lie side by side, so that a cut file keeps whole
-events. t_offset, which some readers ignore, is 0 unless times are negative or beyond 32 bits; it is honoured on reading.
+events. t_offset, which some readers ignore, is 0 unless times are negative or beyond 32 bits; reading honours it.
 Source: dsec.ifi.uzh.ch, data format.
 """
 
@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.formats.raw import Plain, RawEvents, check_regular, damaged
+from event_tools.formats.raw import Plain, RawEvents, check_regular, damaged, load_bytes
 
 SUFFIXES = (".h5", ".hdf5")
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -34,7 +35,7 @@ H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowErr
 
 
 def write_file(temporary: Path, path: Path, events: Events, provenance: Mapping[str, Plain] | None = None) -> None:
-    """Write one recording; errors speak of `path`. The file is made in memory, so that a full disk is met in one place."""
+    """Write one recording; errors speak of `path`. It is made in memory, so that a full disk is met in one place."""
     import h5py
 
     shift = int(events.t[0]) if len(events) and not (events.t[0] >= 0 and events.t[-1] < 1 << 32) else 0
@@ -113,22 +114,42 @@ def _read(source: Path | io.BytesIO, path: Path, tolerant: bool) -> RawEvents:
     try:
         file = h5py.File(source, "r")
     except H5_ERRORS as error:
-        data = source.read_bytes() if isinstance(source, Path) else source.getvalue()
-        whole = _filled_up(data)
-        if whole is None:
+        data = load_bytes(source) if isinstance(source, Path) else source.getvalue()
+        end = _declared_end(data)
+        if end is None:
             raise EventFileError(path, f"expected an HDF5 file, {_short(error)}") from None
-        damaged(path, f"expected {len(whole.getbuffer())} bytes of HDF5, the file ends", len(data), tolerant)
-        return _read(whole, path, tolerant)
-    try:
+        damaged(path, f"expected {end} bytes of HDF5, the file ends", len(data), tolerant)
+        return _read_cut(data, end, path)
+    with file:
+        return _decoded(file, path, tolerant)
+
+
+def _read_cut(data: bytes, end: int, path: Path) -> RawEvents:
+    """Columns of a cut file up to the cut; HDF5 opens it when it is filled up with (sparse) zeros."""
+    import h5py
+
+    with TemporaryFile() as filled:
+        filled.write(data)
+        filled.truncate(end)
+        try:
+            file = h5py.File(filled, "r")
+        except H5_ERRORS as error:
+            raise EventFileError(path, f"too little of it is left to read, {_short(error)}", len(data)) from None
         with file:
-            return _columns(file, path, tolerant)
+            return _decoded(file, path, True, len(data))
+
+
+def _decoded(file: Any, path: Path, tolerant: bool, cut: int | None = None) -> RawEvents:
+    try:
+        return _columns(file, path, tolerant, cut)
     except H5_ERRORS as error:
         if isinstance(error, EventFileError):
             raise
         raise EventFileError(path, f"its contents cannot be decoded, {_short(error)}") from None
 
 
-def _columns(file: Any, path: Path, tolerant: bool) -> RawEvents:
+def _columns(file: Any, path: Path, tolerant: bool, cut: int | None) -> RawEvents:
+    """cut: where the file's own bytes end, None where it is whole."""
     import h5py
 
     group = _inside(file, "events", path)
@@ -141,7 +162,7 @@ def _columns(file: Any, path: Path, tolerant: bool) -> RawEvents:
     count = min(lengths.values())
     values = {}
     for name, dataset in columns.items():
-        values[name] = _values(dataset, count, path, tolerant)
+        values[name] = _values(dataset, count if cut is None else _whole_before(dataset, cut, count), path, tolerant)
         count = len(values[name])
     values = {name: column[:count] for name, column in values.items()}
     offset = _inside(file, "t_offset", path)
@@ -189,17 +210,27 @@ def _values(dataset: Any, count: int, path: Path, tolerant: bool) -> NDArray[Any
     return np.concatenate(kept) if kept else np.empty(0, dataset.dtype)
 
 
-def _filled_up(data: bytes) -> io.BytesIO | None:
-    """A cut file, with zeros up to the end that its superblock declares; None where that is not what is wrong."""
+def _whole_before(dataset: Any, cut: int, count: int) -> int:
+    """How many of the first `count` values lie before byte `cut` of the file."""
+    if not dataset.chunks:
+        offset = dataset.id.get_offset()
+        return count if offset is None else min(count, max(0, cut - offset) // dataset.dtype.itemsize)
+    for start in range(0, count, dataset.chunks[0]):
+        chunk = dataset.id.get_chunk_info_by_coord((start,))
+        if chunk.byte_offset is None or chunk.byte_offset + chunk.size > cut:
+            return start
+    return count
+
+
+def _declared_end(data: bytes) -> int | None:
+    """The length that the superblock of a cut file declares; None where the file is not cut."""
     if not data.startswith(MAGIC) or len(data) < 48:
         return None
     place = {0: 40, 1: 44, 2: 28, 3: 28}.get(data[8])
     if place is None:
         return None
     end = int.from_bytes(data[place : place + 8], "little")
-    if not len(data) < end <= DEFLATE_RATIO * len(data):
-        return None
-    return io.BytesIO(data + bytes(end - len(data)))
+    return end if len(data) < end <= DEFLATE_RATIO * len(data) else None
 
 
 def _inside(group: Any, name: str, path: Path) -> Any:

@@ -50,7 +50,8 @@ def encode(events: Events, path: Path) -> bytes:
         if events.x.max() > 255 or events.y.max() >= OVERFLOW_Y:
             raise EventFileError(
                 path,
-                f"N-MNIST holds x up to 255 and y up to {OVERFLOW_Y - 1}, got {events.x.max()} and {events.y.max()}; crop it",
+                f"N-MNIST holds x up to 255 and y up to {OVERFLOW_Y - 1}, "
+                f"got {events.x.max()} and {events.y.max()}; crop it",
             )
     words = np.empty((len(events), RECORD), np.uint8)
     words[:, 0], words[:, 1] = events.x, events.y

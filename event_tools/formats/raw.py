@@ -1,9 +1,10 @@
-"""What a format's reader hands to `files.py`, and what all readers share: bytes of regular files, damage, provenance."""
+"""What a format's reader hands to `files.py`, and what all readers share: regular files, damage, provenance."""
 
 from __future__ import annotations
 
 import math
 import re
+import stat
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,9 +53,13 @@ def load_bytes(path: Path) -> bytes:
 
 def check_regular(path: Path) -> None:
     """Raise EventFileError unless `path` is a regular file."""
-    if not path.exists():
-        raise EventFileError(path, "expected a recording, found no such file")
-    if not path.is_file():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise EventFileError(path, "expected a recording, found no such file; check the path") from None
+    except OSError as error:
+        raise EventFileError(path, f"it cannot be read, {(error.strerror or str(error)).lower()}") from None
+    if not stat.S_ISREG(mode):
         raise EventFileError(path, "expected a regular file, got a folder, a pipe or a device")
 
 
