@@ -20,7 +20,11 @@ class PatchDiscriminator(nn.Module):
         now = width
         for i in range(1, layers + 1):
             after, stride = width * min(2**i, 8), 2 if i < layers else 1
-            parts += [nn.Conv2d(now, after, 4, stride, 1, bias=False), nn.BatchNorm2d(after), nn.LeakyReLU(0.2, inplace=True)]
+            parts += [
+                nn.Conv2d(now, after, 4, stride, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
             now = after
         self.body = nn.Sequential(*parts, nn.Conv2d(now, 1, 4, 1, 1))
         self.apply(_published_init)

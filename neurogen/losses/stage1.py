@@ -22,11 +22,16 @@ Parts = dict[str, Tensor]
 
 
 class StageOneObjective(nn.Module):
-    """Owns the discriminator (None without adversarial loss) and LPIPS (None when off)."""
+    """Owns the discriminator (None without adversarial loss) and LPIPS (None when off).
+
+    Raises ValueError for LPIPS without its weights, or of anything but grey or RGB images.
+    """
 
     def __init__(self, config: LossConfig, channels: int) -> None:
         super().__init__()
         self.config = config
+        if config.perceptual == "lpips" and channels not in (1, 3):
+            raise ValueError(f"expected images of 1 or 3 channels for LPIPS, got {channels}; set losses.perceptual=off")
         self.perceptual = LPIPS(config.vgg_path, config.lpips_path) if config.perceptual == "lpips" else None
         self.discriminator = None
         if config.adversarial:
@@ -36,7 +41,9 @@ class StageOneObjective(nn.Module):
         """Whether the discriminator takes part in batch number `batch` (from 0)."""
         return self.discriminator is not None and batch >= self.config.adversarial_start
 
-    def autoencoder_loss(self, x: Tensor, values: Tensor, quantiser_loss: Tensor, last_layer: Tensor, batch: int) -> tuple[Tensor, Parts]:
+    def autoencoder_loss(
+        self, x: Tensor, values: Tensor, quantiser_loss: Tensor, last_layer: Tensor, batch: int
+    ) -> tuple[Tensor, Parts]:
         """Loss of encoder, codebook and decoder; x, values: (N, C, H, W) or (N, T, 2, H, W)."""
         config = self.config
         nll = normalised_loss(config.reconstruction, x, values, config.normalise)
