@@ -30,6 +30,7 @@ COLUMNS = ("t", "x", "y", "p")
 PREFIX = "provenance_"
 THREADS = 2
 DEFLATE_RATIO = 1100  # more than gzip can gain on any data, so a larger declared size is a lie
+TORN = 1 << 16  # bytes, more than one of HDF5's own structures takes
 MAX_MS = 1 << 26  # 18 hours: entries of ms_to_idx
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError)
 
@@ -125,11 +126,12 @@ def _read(source: Path | io.BytesIO, path: Path, tolerant: bool) -> RawEvents:
 
 
 def _read_cut(data: bytes, end: int, path: Path) -> RawEvents:
-    """Columns of a cut file up to the cut; HDF5 opens it when it is filled up with (sparse) zeros."""
+    """Columns of a cut file up to the cut; HDF5 opens it when it is filled up, sparsely, to its length."""
     import h5py
 
     with TemporaryFile() as filled:
-        filled.write(data)
+        # ff.. is HDF5's undefined address: half an address at the cut must not lead to other bytes
+        filled.write(data + b"\xff" * min(TORN, end - len(data)))
         filled.truncate(end)
         try:
             file = h5py.File(filled, "r")
@@ -162,7 +164,7 @@ def _columns(file: Any, path: Path, tolerant: bool, cut: int | None) -> RawEvent
     count = min(lengths.values())
     values = {}
     for name, dataset in columns.items():
-        values[name] = _values(dataset, count if cut is None else _whole_before(dataset, cut, count), path, tolerant)
+        values[name] = _values(dataset, count, path, tolerant, cut)
         count = len(values[name])
     values = {name: column[:count] for name, column in values.items()}
     offset = _inside(file, "t_offset", path)
@@ -191,18 +193,21 @@ def _checked(dataset: Any, name: str, path: Path) -> Any:
     return dataset
 
 
-def _values(dataset: Any, count: int, path: Path, tolerant: bool) -> NDArray[Any]:
+def _values(dataset: Any, count: int, path: Path, tolerant: bool, cut: int | None) -> NDArray[Any]:
     """The first `count` values; a damaged chunk is named by its place, and ends what a tolerant reader gets."""
+    whole = _whole(dataset, count, cut)
+    if whole < count and cut is None:
+        damaged(path, f"{dataset.name} has no bytes for its events from {whole} on", None, tolerant)
     try:
-        return dataset[:count]
+        return dataset[:whole]
     except H5_ERRORS as error:
         if not dataset.chunks:
             raise
         reason = _short(error)
     size, kept = dataset.chunks[0], []
-    for start in range(0, count, size):
+    for start in range(0, whole, size):
         try:
-            kept.append(dataset[start : min(start + size, count)])
+            kept.append(dataset[start : min(start + size, whole)])
         except H5_ERRORS:
             place = dataset.id.get_chunk_info_by_coord((start,)).byte_offset
             damaged(path, f"{dataset.name} cannot be decoded from event {start} on, {reason}", place, tolerant)
@@ -210,16 +215,19 @@ def _values(dataset: Any, count: int, path: Path, tolerant: bool) -> NDArray[Any
     return np.concatenate(kept) if kept else np.empty(0, dataset.dtype)
 
 
-def _whole_before(dataset: Any, cut: int, count: int) -> int:
-    """How many of the first `count` values lie before byte `cut` of the file."""
+def _whole(dataset: Any, count: int, cut: int | None) -> int:
+    """How many of the first `count` values the file has bytes for; HDF5 itself would make zeros of the others."""
     if not dataset.chunks:
         offset = dataset.id.get_offset()
-        return count if offset is None else min(count, max(0, cut - offset) // dataset.dtype.itemsize)
-    for start in range(0, count, dataset.chunks[0]):
-        chunk = dataset.id.get_chunk_info_by_coord((start,))
-        if chunk.byte_offset is None or chunk.byte_offset + chunk.size > cut:
-            return start
-    return count
+        return count if offset is None or cut is None else min(count, max(0, cut - offset) // dataset.dtype.itemsize)
+    found: set[int] = set()
+
+    def see(chunk: Any) -> None:
+        if chunk.size and (cut is None or chunk.byte_offset + chunk.size <= cut):
+            found.add(chunk.chunk_offset[0])
+
+    dataset.id.chunk_iter(see)
+    return next((start for start in range(0, count, dataset.chunks[0]) if start not in found), count)
 
 
 def _declared_end(data: bytes) -> int | None:
