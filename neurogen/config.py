@@ -17,6 +17,7 @@ from neurogen.plain_yaml import parse_yaml, reason
 
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Weight = Annotated[float, Field(ge=0.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -160,7 +161,7 @@ class CodebookConfig(Section):
     decay: Fraction = 0.99
     """EMA decay of counts and sums."""
     start: Natural = 0
-    """Steps without quantisation before k-means over recent latents starts the table (0: at the first batch)."""
+    """Steps without quantisation; k-means over the last one's latents starts the table (0: the first batch's)."""
     revive_every: Natural = 50
     """Steps between replacing rarely used rows by latents of the batch; 0 never."""
     revive_below: Fraction = 0.03
@@ -296,7 +297,7 @@ class StageOneConfig(Section):
 
     system: Literal["tts_vqvae"]
     """Which system this configures."""
-    seed: Natural = 42
+    seed: Seed = 42
     """Seed of weights, data order and noise."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
@@ -349,7 +350,7 @@ class PriorConfig(Section):
 
     system: Literal["prior"]
     """Which system this configures."""
-    seed: Natural = 42
+    seed: Seed = 42
     """Seed of weights, data order and noise."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""

@@ -1,6 +1,8 @@
 """Learning a table by running means: start from data, exponential averages, revival of rows that nobody chooses.
 
-    counts <- decay counts + (1 - decay) n_k,   sums <- decay sums + (1 - decay) sum of z chosen by k,   e_k = sums / counts
+    counts <- decay counts + (1 - decay) n_k            n_k vectors z of the batch are nearest to row k
+    sums   <- decay sums + (1 - decay) sum of these z
+    e_k    =  sums / counts
 
 (van den Oord et al. 2017, appendix A.1; revival as in Dhariwal et al. 2020 and Zeghidour et al. 2021.) Random numbers
 come from a generator keyed by the step, all else is in the module's buffers, so that a resumed run is bitwise the same.
@@ -9,6 +11,7 @@ come from a generator keyed by the step, all else is in the module's buffers, so
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from neurogen.codebook.distances import nearest_rows
@@ -17,9 +20,8 @@ KMEANS_ROUNDS = 12
 EPSILON = 1e-5
 
 
-def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:
-    """A generator that depends on seed and step alone (drawn on the CPU, equal everywhere)."""
-    del device
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """A generator that depends on seed and step alone; it draws on the CPU, so that numbers are equal everywhere."""
     return torch.Generator().manual_seed((seed * 1_000_003 + step) % (1 << 63))
 
 
@@ -38,10 +40,17 @@ def kmeans(vectors: Tensor, size: int, generator: torch.Generator) -> tuple[Tens
 
 
 def totals(vectors: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """How many vectors each row holds (size,), and their sum (size, D): what processes would add up."""
+    """How many vectors each row holds (size,), and their sum (size, D)."""
     counts = torch.bincount(codes, minlength=size).to(vectors.dtype)
     sums = torch.zeros(size, vectors.shape[1], dtype=vectors.dtype, device=vectors.device)
     return counts, sums.index_add_(0, codes, vectors)
+
+
+def added_up(tensor: Tensor) -> Tensor:
+    """The sum over the processes that train together; alone, the tensor itself."""
+    if dist.is_available() and dist.is_initialized():
+        dist.all_reduce(tensor)
+    return tensor
 
 
 def smooth_mean(counts: Tensor, sums: Tensor) -> Tensor:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from neurogen.codebook.distances import nearest_rows
-from neurogen.codebook.learning import kmeans, smooth_mean, step_generator, totals
+from neurogen.codebook.learning import added_up, kmeans, smooth_mean, step_generator, totals
 from neurogen.config import CodebookConfig
 
-START_VECTORS = 1 << 15  # latents remembered for the start from data
+START_VECTORS = 1 << 15  # latents of the batch that k-means starts from, at most
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class TemporalCodebook(nn.Module):
         self.run_length, self.seed = steps, seed
 
     def forward(self, z: Tensor) -> Quantised:
-        """z: (T, N, D, h, w) latents. In training mode with learning=ema the table moves as well."""
+        """z: (T, N, D, h, w) latents. In training mode with learning=ema the table moves, and values are its new rows."""
         vectors = self._rows(z)
         shape = (z.shape[1], *z.shape[3:])
         codes = nearest_rows(vectors.detach(), self.table.detach())
@@ -88,16 +88,16 @@ class TemporalCodebook(nn.Module):
 
     @torch.no_grad()
     def _learn(self, vectors: Tensor, codes: Tensor) -> Tensor:
-        """One step of running means; returns the codes under the table as it was used in this step."""
+        """One step of running means; returns the codes: of the table before, or of the one just started from data."""
         config, step = self.config, int(self.step)
         self.step += 1
         if step + 1 < config.start:
             return codes
-        generator = step_generator(self.seed, step, vectors.device)
+        generator = step_generator(self.seed, step)
         if step + 1 == config.start or (step == 0 and config.start == 0):
             self._start(vectors, generator)
             return nearest_rows(vectors, self.table)
-        counts, sums = totals(vectors, codes, config.size)
+        counts, sums = map(added_up, totals(vectors, codes, config.size))
         self.counts.lerp_(counts, 1 - config.decay)
         self.sums.lerp_(sums, 1 - config.decay)
         if config.revive_every and step % config.revive_every == 0 and step < config.revive_until * self.run_length:
