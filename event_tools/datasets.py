@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Recordings:
     ) -> None:
         self.path, self.classes, self.sensor_size = path, classes, sensor_size
         index = {name: i for i, name in enumerate(classes)}
-        labelled = sorted((index[_label(name)], _natural(PurePosixPath(name).name), name) for name in names)
+        labelled = sorted((index[_label(name)], _natural(name.rpartition("/")[2]), name) for name in names)
         self.names = tuple(name for _, _, name in labelled)
         self.labels: NDArray[np.int64] = np.array([label for label, _, _ in labelled], np.int64)
         self._archive: tuple[int, zipfile.ZipFile] | None = None
@@ -64,7 +65,7 @@ class Recordings:
     @property
     def all_nmnist(self) -> bool:
         """Whether every file is in N-MNIST's format, so that `raw_bytes` can be binned directly."""
-        return all(PurePosixPath(name).suffix.lower() in nmnist.SUFFIXES for name in self.names)
+        return all(name.lower().endswith(nmnist.SUFFIXES) for name in self.names)
 
     def raw_bytes(self) -> Iterator[bytes]:
         """The files' bytes in order; raises EventFileError."""
@@ -131,7 +132,7 @@ def has_split(path: str | Path, split: str) -> bool:
 def _listed(path: Path) -> list[str]:
     """Files below a folder or in an archive, with forward slashes."""
     if path.is_dir():
-        return [found.relative_to(path).as_posix() for found in path.rglob("*") if found.is_file()]
+        return list(_walked(path))
     if not path.is_file():
         raise EventFileError(path, "expected a folder or .zip of recordings, found nothing")
     try:
@@ -141,17 +142,26 @@ def _listed(path: Path) -> list[str]:
         raise EventFileError(path, f"expected a folder or .zip of recordings, {' '.join(str(error).split())}") from None
 
 
+def _walked(folder: str | Path, below: str = "") -> Iterator[str]:
+    """Files below a folder; by strings, which for the 70,000 of N-MNIST is several times faster than by paths."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walked(entry.path, f"{below}{entry.name}/")
+            elif entry.is_file():
+                yield below + entry.name
+
+
 def _is_recording(name: str) -> bool:
-    place = PurePosixPath(name)
-    hidden = any(part.startswith(".") for part in place.parts)
-    return place.suffix.lower() in SUFFIXES and len(place.parts) >= 2 and not hidden
+    parts = _parts(name)
+    hidden = any(part.startswith(".") for part in parts)
+    return posixpath.splitext(name)[1].lower() in SUFFIXES and len(parts) >= 2 and not hidden
 
 
 def _of_split(names: list[str], split: str | None) -> tuple[list[str], tuple[str, ...]]:
     """The names of a split, and the classes of all splits."""
-    folders = {name: PurePosixPath(name).parts[-3] for name in names if len(PurePosixPath(name).parts) >= 3}
     known = {folder: key for key, spellings in SPLITS.items() for folder in spellings}
-    split_of = {name: known[folder] for name, folder in folders.items() if folder in known}
+    split_of = {name: known[parts[-3]] for name in names if len(parts := _parts(name)) >= 3 and parts[-3] in known}
     if split is None and not split_of:
         chosen = pool = names
     else:
@@ -161,10 +171,14 @@ def _of_split(names: list[str], split: str | None) -> tuple[list[str], tuple[str
 
 
 def _label(name: str) -> str:
-    return PurePosixPath(name).parent.name
+    return _parts(name)[-2]
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.split("/") if part not in ("", ".")]
 
 
 def _natural(text: str) -> tuple[int, str]:
     """A sorting key that puts 2 before 10, and numbers before words."""
-    number = PurePosixPath(text).stem
+    number = posixpath.splitext(text)[0]
     return (int(number), text) if number.isascii() and number.isdigit() else (1 << 62, text)

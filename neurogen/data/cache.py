@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,15 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "neurogen"
 
 
-def source_key(path: Path, names: Iterable[str] = (), **settings: Any) -> str:
+def source_key(path: Path, names: Sequence[str] = (), **settings: Any) -> str:
     """A key that changes with the source and the settings.
 
     The source is path itself, or the files `names` below it; each by name, size and time of change.
     """
-    root = path.resolve()
-    files = [(name, root / name) for name in names] or [("", root)]
-    digest = hashlib.sha256(json.dumps([str(root), settings], sort_keys=True, default=str).encode())
-    for name, file in files:
-        state = file.stat()
+    root = os.path.realpath(path)
+    digest = hashlib.sha256(json.dumps([root, settings], sort_keys=True, default=str).encode())
+    for name in names or ("",):
+        state = os.stat(os.path.join(root, name) if name else root)
         digest.update(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0".encode())
     return digest.hexdigest()[:24]
 

@@ -20,7 +20,7 @@ PLACES = {
 
 def find_path(config: DataConfig) -> Path:
     """The folder or archive of a configuration's data; raises DataError where there is none."""
-    if config.name == "digits":
+    if config.name == "digits" and config.path is None:
         return digits_folder()
     if config.path is not None:
         path = Path(config.path).expanduser()

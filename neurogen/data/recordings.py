@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
@@ -150,16 +152,22 @@ def _prepare(source: Recordings, config: DataConfig, steps: int, folder: Path) -
 
 
 def _bulk(source: Recordings, config: DataConfig, steps: int) -> Iterator[Prepared]:
-    buffers: list[bytes] = []
+    """Counts of BULK recordings at a time, while a thread reads (and unpacks) the next ones."""
     threads, size = os.cpu_count() or 1, source.sensor_size or NMNIST_SENSOR
-    for done, data in enumerate(source.raw_bytes(), 1):
-        buffers.append(data)
-        if len(buffers) == BULK or done == len(source):
+    data, done = source.raw_bytes(), 0
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(_take, data)
+        while buffers := coming.result():
+            coming = reader.submit(_take, data)
             try:
                 yield nmnist_counts(buffers, steps, config.binning, config.denoise, size, threads)
             except ValueError as error:
-                raise DataError(_named(source, str(error), done - len(buffers))) from None
-            buffers = []
+                raise DataError(_named(source, str(error), done)) from None
+            done += len(buffers)
+
+
+def _take(data: Iterator[bytes]) -> list[bytes]:
+    return list(itertools.islice(data, BULK))
 
 
 def _named(source: Recordings, text: str, start: int) -> str:

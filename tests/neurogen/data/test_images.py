@@ -77,14 +77,14 @@ def test_data_that_are_nowhere_are_refused_with_where_to_put_them(monkeypatch: p
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected data at data.path=.*nowhere, found nothing"):
+    with pytest.raises(DataError, match=r"expected data at data.path=.*nowhere, found nothing"):
         open_data(config(tmp_path / "nowhere"), 2, "train")
 
 
 def test_missing_labels_are_refused(tmp_path: Path) -> None:
     (mnist_like(tmp_path) / "train-labels-idx1-ubyte").unlink()
     with pytest.raises(
-        DataError, match="expected train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz, found neither"
+        DataError, match=r"expected train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz, found neither"
     ):
         open_data(config(tmp_path), 2, "train")
 
@@ -105,7 +105,7 @@ def test_a_damaged_idx_file_is_refused_by_name(tmp_path: Path, content: bytes) -
 def test_a_cut_gzip_file_is_refused_by_name(tmp_path: Path) -> None:
     path = mnist_like(tmp_path, suffix=".gz") / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz: expected an idx file"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.gz: expected an idx file"):
         open_data(config(tmp_path), 2, "train")
 
 
@@ -120,7 +120,7 @@ def test_another_size_is_refused_without_a_fit_and_resized_with_one(tmp_path: Pa
 
 
 def test_colour_is_refused_where_there_is_none(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected data.channels=1 for data.name=mnist, got 3"):
+    with pytest.raises(DataError, match=r"expected data.channels=1 for data.name=mnist, got 3"):
         open_data(config(mnist_like(tmp_path), channels=3), 2, "train")
 
 
@@ -143,7 +143,7 @@ def test_a_limit_keeps_some_of_each_split(tmp_path: Path) -> None:
 
 
 def test_holding_out_everything_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected data.validation below 30, the training items, got 30"):
+    with pytest.raises(DataError, match=r"expected data.validation below 30, the training items, got 30"):
         open_data(config(mnist_like(tmp_path), validation=30), 2, "train")
 
 
@@ -186,12 +186,12 @@ def test_a_picture_without_a_class_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected pictures .* in one folder per class, found none"):
+    with pytest.raises(DataError, match=r"expected pictures .* in one folder per class, found none"):
         open_data(photo_config(tmp_path), 2, "train")
 
 
 def test_mixed_sizes_are_refused_without_a_fit(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected 16x16 pixels for data.fit=none, got 2[01]x20; set data.fit=crop"):
+    with pytest.raises(DataError, match=r"expected 16x16 pixels for data.fit=none, got 2[01]x20; set data.fit=crop"):
         open_data(photo_config(photos(tmp_path), fit="none"), 2, "train")
 
 
