@@ -52,7 +52,7 @@ class TemporalCodebook(nn.Module):
         self.run_length, self.seed = steps, seed
 
     def forward(self, z: Tensor) -> Quantised:
-        """z: (T, N, D, h, w) latents. In training mode with learning=ema the table moves, and values are its new rows."""
+        """z: (T, N, D, h, w) latents. In training with learning=ema the table moves, and values are its new rows."""
         vectors = self._rows(z)
         shape = (z.shape[1], *z.shape[3:])
         codes = nearest_rows(vectors.detach(), self.table.detach())

@@ -116,7 +116,7 @@ class SpikingDecoder(nn.Sequential):
 
 
 class TTSVQVAE(nn.Module):
-    """The first stage of a configuration."""
+    """The first stage of a configuration; raises ValueError for neurons that its kind does not have."""
 
     def __init__(self, config: StageOneConfig) -> None:
         super().__init__()
@@ -131,6 +131,7 @@ class TTSVQVAE(nn.Module):
             body: nn.Module = GatedDecoder(data.resolution, gated, config.neurons)
             features, kernel, upscale = gated.width * gated.multipliers[0], 3, 1
         else:
+            _check_chip_neuron(config.neurons)
             spiking = model.spiking
             self.code_shape = (data.resolution >> len(spiking.widths),) * 2
             self.encoder = SpikingEncoder(data.channels, width, model.coding == "direct", spiking, config.neurons)
@@ -167,6 +168,15 @@ class TTSVQVAE(nn.Module):
 
     def _decoded(self, rows: Tensor) -> Tensor:
         return self.decoder(fold(self.post_quant_conv, _channels_last(rows)))
+
+
+def _check_chip_neuron(neurons: NeuronConfig) -> None:
+    """The spiking kind has one neuron: LIF, hard reset to 0, a time constant that halves or quarters (a shift)."""
+    if neurons.kind != "lif" or neurons.reset != 0 or neurons.tau not in (2, 4):
+        raise ValueError(
+            "expected neurons.kind=lif, neurons.tau=2 or 4 and neurons.reset=0 for model.kind=spiking, got "
+            f"{neurons.kind}, {neurons.tau:g} and {'null' if neurons.reset is None else format(neurons.reset, 'g')}"
+        )
 
 
 def _middle(channels: int, config: GatedConfig, neurons: NeuronConfig) -> list[nn.Module]:

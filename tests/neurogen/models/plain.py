@@ -28,7 +28,7 @@ class _Spike(torch.autograd.Function):
 
 
 def lif(xs: Steps, node: nn.Module) -> Steps:
-    """h = v + (x - v) / tau or v - v / tau + x; spike at h >= threshold; hard reset to 0, detached; triangle surrogate."""
+    """h = v + (x - v) / tau or v - v / tau + x; fires at h >= threshold; hard reset to 0, detached; triangle."""
     v, spikes = torch.zeros_like(xs[0]), []
     for x in xs:
         h = v + (x - v) / node.tau if node.decay_input else v - v / node.tau + x
@@ -115,11 +115,38 @@ def quantise(zs: Steps, table: Tensor, commitment: float, pull: float) -> tuple[
     return list(through.reshape(n, h, w, steps, d).permute(3, 0, 4, 1, 2)), codes, loss
 
 
-def forward(model: nn.Module, x: Tensor, coding: str, readout: str, commitment: float, pull: float) -> tuple[Tensor, Tensor, Tensor]:
-    """(values, codes, quantiser loss) of a model with a linear output."""
+def read_out(hs: Steps, read: nn.Module, readout: str) -> Tensor:
+    """Every step through the last convolution, then aggregated; a sum holds the bias once."""
+
+    def shuffle(y: Tensor) -> Tensor:
+        return F.pixel_shuffle(y, 2) if read.upscale == 2 else y
+
+    steps = len(hs)
+    if readout == "step":
+        y = torch.stack([shuffle(read.conv(h)) for h in hs], 1)
+    elif readout == "all":
+        y = shuffle(read.conv(torch.cat(hs, 1)))
+        y = y.reshape(len(y), steps, -1, *y.shape[-2:])
+    else:
+        weights = {
+            "mean": [1 / steps] * steps,
+            "sum": [1.0] * steps,
+            "last": [0.0] * (steps - 1) + [1.0],
+            "decay": [0.8 ** (steps - 1 - t) for t in range(steps)],
+        }[readout]
+        bias = read.conv.bias[:, None, None]
+        y = shuffle(sum(w * (read.conv(h) - bias) for w, h in zip(weights, hs, strict=True)) + bias)
+    return {"linear": lambda v: v, "tanh": torch.tanh, "softplus": lambda v: torch.log1p(torch.exp(v))}[read.output](y)
+
+
+def forward(
+    model: nn.Module, x: Tensor, coding: str, readout: str, commitment: float, pull: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(values, codes, quantiser loss) of a model."""
     steps = model.codebook.steps
+    gated = type(model.encoder).__name__ == "GatedEncoder"
     xs = [x[:, t] for t in range(steps)] if coding == "event" else [x] * steps
-    if type(model.encoder).__name__ == "GatedEncoder":
+    if gated:
         for layer in model.encoder:
             xs = gated_layer(xs, layer)
         zs = each(xs, model.quant_conv)
@@ -133,15 +160,5 @@ def forward(model: nn.Module, x: Tensor, coding: str, readout: str, commitment: 
     body, read = model.decoder
     hs = each(values, model.post_quant_conv)
     for layer in body:
-        hs = (gated_layer if type(model.encoder).__name__ == "GatedEncoder" else spiking_layer)(hs, layer)
-
-    def last(h: Tensor) -> Tensor:
-        y = read.conv(h)
-        return F.pixel_shuffle(y, 2) if read.upscale == 2 else y
-
-    if readout == "step":
-        return torch.stack(each(hs, last), 1), codes, loss
-    if readout == "all":
-        y = last(torch.cat(hs, 1))
-        return y.reshape(len(x), steps, -1, *y.shape[-2:]), codes, loss
-    return torch.stack(each(hs, last)).mean(0), codes, loss
+        hs = (gated_layer if gated else spiking_layer)(hs, layer)
+    return read_out(hs, read, readout), codes, loss

@@ -7,12 +7,15 @@ import warnings
 
 import pytest
 import torch
+from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
+from neurogen.blocks import ConvBNLIF, SpikingResidual
 from neurogen.config import ConfigError, StageOneConfig, parse_config
-from neurogen.models.tts_vqvae import TTSVQVAE
+from neurogen.models.tts_vqvae import TTSVQVAE, SpikingDecoder
 from tests.neurogen.models import plain
 
+GATED = {"width": 32, "multipliers": [1, 2], "blocks": 1, "attention": [4], "latent": 8}
 TOLERANCE = 1e-12  # float64, some 50 layers of rounding at 1e-16 and values of order 1
 
 
@@ -20,18 +23,21 @@ def config(kind: str, coding: str, readout: str, **model: object) -> StageOneCon
     parsed = parse_config(
         {
             "system": "tts_vqvae",
-            "data": {"name": "digits", "resolution": 8} if coding == "event" else {"name": "images", "resolution": 8, "channels": 3},
+            "data": {"name": "digits", "resolution": 8}
+            if coding == "event"
+            else {"name": "images", "resolution": 8, "channels": 3},
             "model": {
                 "kind": kind,
                 "steps": 3,
                 "coding": coding,
                 "readout": readout,
-                "gated": {"width": 32, "multipliers": [1, 2], "blocks": 1, "attention": [4], "latent": 8},
+                "gated": GATED,
                 "spiking": {"widths": [6, 8]},
                 **model,
             },
             "neurons": {"threshold": 0.5, "alpha": 2.0, "decay_input": kind == "gated"},
             "codebook": {"size": 16, "width": 4},
+            "losses": {"reconstruction": "poisson" if model.get("output") == "softplus" else "l1"},
         }
     )
     assert isinstance(parsed, StageOneConfig)
@@ -43,9 +49,10 @@ def build(kind: str, coding: str, readout: str, **model: object) -> TTSVQVAE:
     network = TTSVQVAE(config(kind, coding, readout, **model)).double()
     # Rows as far apart as latents are, so that many are used.
     nn.init.normal_(network.codebook.table, 0.0, 0.5 if kind == "gated" else 1.0)
-    with torch.no_grad():
-        for _ in range(20):  # running statistics near the data's, so that neurons fire in eval mode too
-            network(data(coding))
+    if kind == "spiking":
+        with torch.no_grad():
+            for _ in range(20):  # running statistics near the data's, so that neurons fire in eval mode too
+                network(data(coding))
     return network
 
 
@@ -58,15 +65,23 @@ CASES = [
     ("gated", "event", "step"),
     ("gated", "direct", "mean"),
     ("spiking", "event", "all"),
-    ("spiking", "event", "step"),
     ("spiking", "direct", "mean"),
+]
+MORE = [
+    ("gated", "event", "all", {"gated": {**GATED, "upsampling": "transposed"}}),
+    ("gated", "direct", "decay", {"output": "tanh"}),
+    ("spiking", "event", "step", {"output": "softplus"}),
+    ("spiking", "direct", "sum", {"spiking": {"widths": [6, 8], "blocks": 2}}),
+    ("spiking", "direct", "last", {"output": "tanh"}),
 ]
 
 
-@pytest.mark.parametrize(("kind", "coding", "readout"), CASES)
+@pytest.mark.parametrize(("kind", "coding", "readout", "model"), [*((*case, {}) for case in CASES), *MORE])
 @pytest.mark.parametrize("training", [True, False])
-def test_outputs_and_gradients_equal_a_plain_rewrite(kind: str, coding: str, readout: str, training: bool) -> None:
-    network = build(kind, coding, readout).train(training)
+def test_outputs_and_gradients_equal_a_plain_rewrite(
+    kind: str, coding: str, readout: str, model: dict[str, object], training: bool
+) -> None:
+    network = build(kind, coding, readout, **model).train(training)
     reference = copy.deepcopy(network)
     x = data(coding)
     out = network(x)
@@ -92,12 +107,12 @@ def test_both_upsamplings_double_the_resolution(upsampling: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "coding", "readout"), CASES)
-def test_b3_b4_a_batch_does_not_depend_on_the_one_before(kind: str, coding: str, readout: str) -> None:
-    network = build(kind, coding, readout).eval()
-    x = data(coding, 8)
+@pytest.mark.parametrize("training", [True, False])
+def test_b3_b4_a_batch_does_not_depend_on_the_one_before(kind: str, coding: str, readout: str, training: bool) -> None:
+    network = build(kind, coding, readout).train(training)
+    fresh, x = copy.deepcopy(network), data(coding, 8)
     network(x[:5])
-    after = network(x[5:])
-    alone = copy.deepcopy(build(kind, coding, readout)).eval()(x[5:])
+    after, alone = network(x[5:]), fresh(x[5:])  # a shorter batch, as the last of an epoch
     assert torch.equal(after.values, alone.values)
     assert torch.equal(after.codes, alone.codes)
 
@@ -111,20 +126,57 @@ def test_decoding_the_codes_is_the_reconstruction(kind: str, coding: str, readou
     assert (network.decode(out.codes) - out.values).abs().max() < 1e-9
 
 
-@pytest.mark.parametrize(("coding", "readout"), [("event", "all"), ("direct", "mean")])
-def test_everything_between_spiking_layers_is_binary(coding: str, readout: str) -> None:
-    network = build("spiking", coding, readout).train()
+@pytest.mark.parametrize(
+    ("coding", "readout"), [("event", "all"), ("event", "step"), ("direct", "mean"), ("direct", "last")]
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_everything_between_spiking_layers_is_binary(coding: str, readout: str, training: bool) -> None:
+    """What every convolution, neuron and block takes from another one and gives to it, first and last layer apart."""
+    network = build("spiking", coding, readout).train(training)
     seen: dict[str, Tensor] = {}
-    convolutions = {name: m for name, m in network.named_modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))}
-    for name, layer in convolutions.items():
-        layer.register_forward_pre_hook(lambda _layer, inputs, name=name: seen.__setitem__(name, inputs[0].detach()))
+
+    def watch(name: str, tensor: Tensor) -> None:
+        seen[name] = tensor.detach()
+
+    for name, layer in network.named_modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, ConvBNLIF, SpikingResidual)):
+            layer.register_forward_pre_hook(lambda _m, inputs, name=name: watch(f"into {name}", inputs[0]))
+        if isinstance(layer, (BaseNode, ConvBNLIF, SpikingResidual, SpikingDecoder)):
+            layer.register_forward_hook(lambda _m, _inputs, out, name=name: watch(f"out of {name}", out))
     network(data(coding))
-    host = {"encoder.stem.conv", "decoder.0.0.conv"}  # the input's and the code rows' layers take real numbers
+    real = {f"into {name}" for name in ("encoder.stem", "encoder.stem.conv")}  # the data
+    real |= {f"into {name}" for name in ("decoder.0.0", "decoder.0.0.conv")}  # code rows, on the host
     if readout == "mean":
-        host.add("decoder.1.conv")  # reads the mean of spikes
-    for name, x in seen.items():
-        binary = bool(((x == 0) | (x == 1)).all())
-        assert binary == (name not in host), name
+        real.add("into decoder.1.conv")  # the host reads the mean of spikes
+    assert {name for name, x in seen.items() if not ((x == 0) | (x == 1)).all()} == real & set(seen)
+    neurons = [x for name, x in seen.items() if name.startswith("out of") and name.endswith("neuron")]
+    assert len(neurons) == 3 + 2 + 1 + 2 + 2  # encoder and its residual block, decoder likewise
+    assert all(0 < x.mean() < 1 for x in neurons)
+
+
+def test_the_spiking_encoder_ends_and_the_decoder_begins_on_the_host() -> None:
+    """z is real, from a plain convolution; the decoder's first layer takes the real rows of the codebook."""
+    network = build("spiking", "event", "all").eval()
+    taken: list[Tensor] = []
+    network.decoder[0][0].register_forward_pre_hook(lambda _m, inputs: taken.append(inputs[0].detach()))
+    z: list[Tensor] = []
+    network.encoder.register_forward_hook(lambda _m, _inputs, out: z.append(out.detach()))
+    codes = network.encode(data("event"))
+    network.decode(codes)
+    assert [type(layer).__name__ for layer in network.encoder.head] == ["Conv2d", "BatchNorm2d"]
+    assert len(z[0].unique()) > 30
+    assert torch.equal(taken[0], network.codebook.lookup(codes))
+    assert type(network.decoder[0][0]).__name__ == "ConvBNLIF"
+    assert not any(isinstance(m, BaseNode) for m in network.decoder[1].modules())  # the last convolution has none
+
+
+@pytest.mark.parametrize("neurons", [{"tau": 3.0}, {"reset": None}, {"reset": 0.5}, {"kind": "if"}, {"kind": "plif"}])
+def test_the_spiking_kind_has_lif_neurons_with_hard_reset_and_tau_2_or_4(neurons: dict[str, object]) -> None:
+    wanted = r"expected neurons\.kind=lif, neurons\.tau=2 or 4 and neurons\.reset=0 for model\.kind=spiking, got"
+    base = config("spiking", "event", "all").model_dump()
+    with pytest.raises(ValueError, match=wanted):
+        TTSVQVAE(parse_config({**base, "neurons": {**base["neurons"], **neurons}}))
+    TTSVQVAE(parse_config({**base, "neurons": {**base["neurons"], "tau": 4.0}}))
 
 
 def test_the_spiking_kind_has_no_group_norm_attention_or_odd_padding() -> None:
@@ -181,7 +233,9 @@ def test_autocast_keeps_the_membrane_in_float32() -> None:
 
 def test_a_size_that_cannot_be_halved_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"data\.resolution=30 cannot be halved 2 times"):
-        parse_config({"system": "tts_vqvae", "data": {"name": "digits", "resolution": 30}, "model": {"kind": "spiking"}})
+        parse_config(
+            {"system": "tts_vqvae", "data": {"name": "digits", "resolution": 30}, "model": {"kind": "spiking"}}
+        )
 
 
 def test_the_wrong_shape_is_answered_with_the_right_one() -> None:
