@@ -9,8 +9,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
+import warnings
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Optional
 
 import typer
@@ -34,18 +37,47 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 def main() -> None:
     """Run the command line; exits 2 with one sentence for anything a person can mend."""
+    signal.signal(signal.SIGTERM, _leave)
+    warnings.showwarning = _warn
     try:
-        app(prog_name="neurogen")
+        status = app(prog_name="neurogen", standalone_mode=False)
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get("NEUROGEN_DEBUG"):
             raise
         sys.stderr.write(f"neurogen: {_sentence(error)}\n")
         raise SystemExit(2) from None
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _show_usage(error)
+        raise SystemExit(2) from None
+    raise SystemExit(status or 0)
+
+
+def _show_usage(error: Any) -> None:
+    """One sentence for a command line that typer cannot read; the help where it holds nothing at all."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" or context is None:
+        error.show()
+        return
+    message = " ".join(error.format_message().split()).rstrip(".")
+    sys.stderr.write(f"neurogen: {message[0].lower()}{message[1:]}; see {context.command_path} --help\n")
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Ends by an exception, so that what is half-written is removed on the way out."""
+    raise SystemExit(128 + number)
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    sys.stderr.write(f"neurogen: {' '.join(str(message).split())}\n")
 
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
-        advice = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
+        advice = (
+            "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
+        )
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror[0].lower()}{error.strerror[1:]}; {advice}"
     return " ".join(str(error).split()) or type(error).__name__
@@ -61,7 +93,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Spiking networks that generate images and event-camera recordings."""
 
@@ -175,6 +209,7 @@ def configs() -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo leaves.")] = Path("runs/demo"),
     data: Annotated[Optional[Path], typer.Option(help="Real N-MNIST: a folder or .zip.")] = None,  # noqa: UP045
+    as_json: AsJson = False,
 ) -> None:
     """Handwritten digits to recordings, a spiking network trained on them, recordings that it invents, a report."""
     from neurogen.demo import run_demo
@@ -182,7 +217,7 @@ def demo(
 
     _tune()
     figures = run_demo(out, find_config, data)
-    _print_figures(figures, as_json=False)
+    _print_figures(figures, as_json)
 
 
 @app.command(epilog="Example: neurogen doctor --json")

@@ -135,6 +135,8 @@ class Model:
             raise ValueError("expected a model with a prior, got a first stage alone; train one with first_stage=RUN")
         if n < 1:
             raise ValueError(f"expected at least one sample, got {n}")
+        if not 0 <= seed < 1 << 63:
+            raise ValueError(f"expected a seed from 0 to 2^63 - 1, got {seed}")
         streams = [np.random.Generator(np.random.Philox(key=[seed, i])) for i in range(-(-n // CHUNK) * CHUNK)]
         drawn = self._draw_labels(np.array([stream.random() for stream in streams]))
         if labels is not None:
@@ -187,7 +189,9 @@ class Model:
         placement: dict[str, Any] = {"placement": options.placement, "refractory_us": options.refractory_us}
         if options.placement == "profile":
             placement["profile"] = RateCurve.from_dict(info.profile)
-        return Samples(labels, code_array, seeds, counts=counts, edges=np.array(info.edges, np.int64), placement=placement)
+        return Samples(
+            labels, code_array, seeds, counts=counts, edges=np.array(info.edges, np.int64), placement=placement
+        )
 
     def _draw_labels(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
         counts = np.array(self.stored.data_info.label_counts, np.float64)
@@ -195,7 +199,11 @@ class Model:
         return np.minimum(np.searchsorted(cumulative, uniforms, side="right"), len(counts) - 1).astype(np.int64)
 
     def _check_labels(self, labels: Sequence[int] | NDArray[np.int64] | int, n: int) -> NDArray[np.int64]:
-        given = np.broadcast_to(np.asarray(labels, np.int64), (n,)) if np.ndim(labels) == 0 else np.asarray(labels, np.int64)
+        given = (
+            np.broadcast_to(np.asarray(labels, np.int64), (n,))
+            if np.ndim(labels) == 0
+            else np.asarray(labels, np.int64)
+        )
         if given.shape != (n,):
             raise ValueError(f"expected one label or {n} labels, got {len(given)}")
         prior = self.stored.prior_config

@@ -107,7 +107,9 @@ def find_model(path: str | Path) -> Path:
         if (folder / "weights.safetensors").is_file() and (folder / "config.yaml").is_file():
             return folder
     if not path.exists():
-        raise ModelFolderError(f"expected a run or model folder at {path}, found nothing; train one with `neurogen train`")
+        raise ModelFolderError(
+            f"expected a run or model folder at {path}, found nothing; train one with `neurogen train`"
+        )
     if (path / "config.yaml").is_file():
         raise ModelFolderError(f"{path} is a run that has not finished; finish it with `neurogen train ... --resume`")
     raise ModelFolderError(f"expected a run or model folder at {path}, found no config.yaml with weights.safetensors")
@@ -128,15 +130,17 @@ def load_model(path: str | Path) -> StoredModel:
     sha256 = hashlib.sha256(weights).hexdigest()
     if sha256 != description["sha256"]:
         raise ModelFolderError(
-            f"{folder / 'weights.safetensors'} has sha256 {sha256[:12]}..., config.yaml says {description['sha256'][:12]}...; "
-            f"the folder was altered or cut short, take a fresh copy"
+            f"expected {folder / 'weights.safetensors'} with sha256 {description['sha256'][:12]}..., it has "
+            f"{sha256[:12]}...; the folder was altered or cut short, take a fresh copy"
         )
     try:
         tensors = load(weights)
         stage1 = parse_config(description["first_stage"], source=str(folder))
         prior_config = description["prior"] and parse_config(description["prior"], source=str(folder))
         first_stage = _filled(TTSVQVAE(stage1), "first_stage", tensors, folder)
-        prior = prior_config and _filled(SpikingPrior(prior_config.model, prior_config.neurons), "prior", tensors, folder)
+        prior = prior_config and _filled(
+            SpikingPrior(prior_config.model, prior_config.neurons), "prior", tensors, folder
+        )
         scaling = None if description["scaling"] is None else Scaling.from_dict(description["scaling"])
         data_info = _data_info(description["data"])
     except (SafetensorError, ConfigError, KeyError, TypeError) as error:
@@ -151,15 +155,26 @@ def load_first_stage(path: str | Path) -> StoredModel:
     return load_model(path)
 
 
+def mismatch(error: Exception) -> str:
+    """The first difference that torch's load_state_dict names, short enough for a sentence."""
+    lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
+    text = lines[min(1, len(lines) - 1)].split(": copying")[0].rstrip(" .")
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 def _description(folder: Path) -> dict[str, Any]:
     try:
         description = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         if description["format"] != FORMAT:
-            raise ModelFolderError(f"{folder} has format {description['format']}, this neurogen reads {FORMAT}; update it")
+            raise ModelFolderError(
+                f"{folder} has format {description['format']}, this neurogen reads {FORMAT}; update it"
+            )
         for key in ("sha256", "first_stage", "prior", "scaling", "data", "card"):
             description[key]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ModelFolderError(f"{folder / 'config.yaml'}: expected a model's description, cannot read it ({error!r})") from error
+        raise ModelFolderError(
+            f"{folder / 'config.yaml'}: expected a model's description, cannot read it ({error!r})"
+        ) from error
     return description
 
 
@@ -172,8 +187,7 @@ def _filled(module: Any, prefix: str, tensors: dict[str, Tensor], folder: Path) 
     try:
         module.load_state_dict(own, strict=True)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelFolderError(f"{folder}: the weights are of another network: {reason}") from error
+        raise ModelFolderError(f"{folder}: the weights are of another network: {mismatch(error)}") from error
     return module.eval()
 
 
@@ -201,7 +215,8 @@ def _card(description: dict[str, Any]) -> str:
     lines = [
         f"# {stage1['system']} on {stage1['data']['name']}",
         "",
-        f"A spiking generative model made with neurogen: temporal-codebook VQ-VAE of the {stage1['model']['kind']} kind, "
+        "A spiking generative model made with neurogen: temporal-codebook VQ-VAE of the "
+        f"{stage1['model']['kind']} kind, "
         + ("with a spiking transformer prior." if prior else "first stage only (no prior)."),
         "",
         f"- data: {stage1['data']['name']}, {sum(data['label_counts'])} training items, {len(data['classes'])} classes",
@@ -209,7 +224,9 @@ def _card(description: dict[str, Any]) -> str:
         f"- first stage: {stage1['train']['steps']} steps of {stage1['train']['batch_size']}, seed {stage1['seed']}",
     ]
     if prior:
-        lines.append(f"- prior: {prior['train']['steps']} steps of {prior['train']['batch_size']}, seed {prior['seed']}")
+        lines.append(
+            f"- prior: {prior['train']['steps']} steps of {prior['train']['batch_size']}, seed {prior['seed']}"
+        )
     lines += [f"- {key}: {value}" for key, value in description["card"].items()]
     licence = DATA_LICENCES.get(stage1["data"]["name"], "that of your data")
     lines += [

@@ -29,9 +29,9 @@ ROWS_SHOWN = 48
 
 def plot_run(run: Path) -> list[Path]:
     """Write RUN/pictures/losses.png and rates.png; returns their paths. Raises TrainingError for an empty run."""
-    folder = run / "pictures"
-    folder.mkdir(parents=True, exist_ok=True)
     figures = {"losses": loss_figure(run), "rates": rate_curves_figure(run)}
+    folder = run / "pictures"
+    folder.mkdir(exist_ok=True)
     paths = []
     for name, figure in figures.items():
         path = folder / f"{name}.png"

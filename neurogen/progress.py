@@ -8,9 +8,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yields a function to call with the number done so far."""
+def bar(title: str, total: int | None, start: int = 0) -> Iterator[Callable[[int], None]]:
+    """Yields a function to call with the number done so far, `start` of which cost no time; a total of None is mute."""
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=title, file=sys.stderr, disable=not sys.stderr.isatty(), dynamic_ncols=True) as progress:
+    hidden = total is None or not sys.stderr.isatty()
+    with tqdm(total=total, initial=start, desc=title, file=sys.stderr, disable=hidden, dynamic_ncols=True) as progress:
         yield lambda done: progress.update(done - progress.n) and None

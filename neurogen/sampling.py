@@ -72,11 +72,19 @@ def check_formats(formats: Sequence[str], recordings: bool) -> tuple[str, ...]:
 def check_free(out: Path) -> None:
     """Raises OutputError unless `out` can be made: it must be absent or an empty folder."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"expected --out to be a new or empty folder, {out} is in use; take another name or remove it")
+        raise OutputError(
+            f"expected --out to be a new or empty folder, {out} is in use; take another name or remove it"
+        )
 
 
 def _fill(
-    folder: Path, samples: Samples, model: Model, formats: Sequence[str], seed: int, options: dict[str, Any], unfold: bool
+    folder: Path,
+    samples: Samples,
+    model: Model,
+    formats: Sequence[str],
+    seed: int,
+    options: dict[str, Any],
+    unfold: bool,
 ) -> None:
     rows: list[tuple[Any, ...]] = []
     names = [f"{n:05d}" for n in range(len(samples))]
@@ -164,4 +172,3 @@ def _row(folder: Path, path: Path, label: str, seed: int, events: Events | None)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     count, duration = (len(events), events.duration_us) if events is not None else ("", "")
     return (path.relative_to(folder).as_posix(), label, seed, count, duration, digest)
-

@@ -18,5 +18,6 @@ def find_config(name: str) -> Path:
     for path in (Path(name), CONFIGS / f"{name}.yaml"):
         if path.is_file():
             return path
-    near = difflib.get_close_matches(name, config_names(), n=1, cutoff=0.0)
-    raise ValueError(f"expected a YAML file or a configuration that `neurogen configs` lists, got {name}; did you mean {near[0]}?")
+    near = difflib.get_close_matches(name, config_names(), n=1)
+    hint = f"did you mean {near[0]}?" if near else "give one of those names or a file"
+    raise ValueError(f"expected a YAML file or a configuration that `neurogen configs` lists, got {name}; {hint}")

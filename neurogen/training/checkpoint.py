@@ -16,12 +16,18 @@ FOLDER = "checkpoints"
 
 
 def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> Path:
-    """Write the state after `step` steps and remove all but the newest `keep`."""
+    """Write the state after `step` steps and remove all but the newest `keep`; raises OSError for a full disk."""
     folder = run / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step_{step:08d}.pt"
-    with replacing(path) as temporary:
-        torch.save({"step": step, **state}, temporary)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        try:
+            torch.save({"step": step, **state}, file)
+        except RuntimeError as error:
+            said = error.__context__
+            if isinstance(said, OSError):  # torch hides what the disk said
+                raise OSError(said.errno, said.strerror, str(path)) from None
+            raise
     for old in _newest_first(folder)[keep:]:
         old.unlink(missing_ok=True)
     return path
@@ -32,8 +38,18 @@ def load_newest(run: Path, device: torch.device) -> dict[str, Any] | None:
     for path in _newest_first(run / FOLDER):
         try:
             return torch.load(path, map_location=device, weights_only=True)
-        except (RuntimeError, EOFError, OSError, KeyError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-            warnings.warn(f"{path} cannot be read ({' '.join(str(error).split())[:80]}); taking the one before", stacklevel=2)
+        except (
+            RuntimeError,
+            EOFError,
+            OSError,
+            KeyError,
+            ValueError,
+            pickle.UnpicklingError,
+            zipfile.BadZipFile,
+        ) as error:
+            warnings.warn(
+                f"{path} cannot be read ({' '.join(str(error).split())[:80]}); taking the one before", stacklevel=2
+            )
     return None
 
 

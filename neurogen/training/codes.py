@@ -78,4 +78,9 @@ def _compute(stored: StoredModel, shift: int, device: torch.device) -> dict[str,
     with bar("encoding", len(train) * len(moves) + len(other)) as progress:
         variants = [codes_of(train, move, progress, i * len(train)) for i, move in enumerate(moves)]
         held = codes_of(other, (0, 0), progress, len(moves) * len(train))
-    return {"train": np.stack(variants), "train_labels": train.labels, "held_out": held[None], "held_out_labels": other.labels}
+    return {
+        "train": np.stack(variants),
+        "train_labels": train.labels,
+        "held_out": held[None],
+        "held_out_labels": other.labels,
+    }

@@ -19,7 +19,9 @@ def choose_device(name: str) -> torch.device:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = int(name[5:] or 0)
         if index >= count:
-            raise TrainingError(f"expected {name}, this machine has {count} CUDA devices; set device=auto or device=cpu")
+            raise TrainingError(
+                f"expected {name}, this machine has {count} CUDA devices; set device=auto or device=cpu"
+            )
         return torch.device(name)
     if name == "mps":
         if not torch.backends.mps.is_available():

@@ -1,12 +1,12 @@
 """The training loop: plain torch, bitwise resumable, stopped cleanly by SIGTERM.
 
 All that a step does is a function of the state before it and of (seed, step): data order, augmentation and dropout are
-keyed by the step, so a checkpoint holds weights, optimisers and averages and no random state.
+keyed by the step, so a checkpoint holds weights, optimisers and averages and no random state. Under torchrun each
+process learns from its share of the batch (`distributed`).
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -20,13 +20,15 @@ import torch
 from torch import Tensor, nn
 
 from neurogen.config import Config, StageOneConfig
+from neurogen.model_folder import mismatch
 from neurogen.neurons import tune_allocator
 from neurogen.progress import bar
 from neurogen.training.averaging import WeightAverage
 from neurogen.training.checkpoint import load_newest, save_checkpoint
 from neurogen.training.device import choose_device
+from neurogen.training.distributed import any_process, leader_first, processes, rank, share_state, world
 from neurogen.training.errors import TrainingError
-from neurogen.training.log import MetricsLog
+from neurogen.training.log import MetricsLog, check_tensorboard
 from neurogen.training.optimisers import learning_rate
 from neurogen.training.order import batch_items, step_seed
 from neurogen.training.run_folder import open_run
@@ -67,19 +69,23 @@ def train_run(config: Config, out: Path, resume: bool = False) -> Path:
         tune_allocator()
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
-    device = choose_device(config.device)
-    system_type = _system_type(config)
-    if open_run(out, config, resume):
-        sys.stderr.write(f"{out} is finished; sample it, or raise train.steps to go on\n")
-        return out
-    torch.manual_seed(config.seed)
-    try:
-        system = system_type(config, device, out)
-        batch_items(config.seed, 0, system.items, config.train.batch_size)
-    except BaseException:
-        _forget_unstarted(out)
-        raise
-    _loop(system, out, device, resume)
+    if config.train.tensorboard:
+        check_tensorboard()
+    with processes(choose_device(config.device)) as device:
+        finished = rank() == 0 and open_run(out, config, resume)
+        if any_process(finished, device):
+            _say(f"{out} is finished; sample it, or raise train.steps to go on")
+            return out
+        torch.manual_seed(config.seed)
+        try:
+            with leader_first():
+                system = _system_type(config)(config, device, out)
+            batch_items(config.seed, 0, system.items, config.train.batch_size, rank(), world())
+        except BaseException:
+            if rank() == 0:
+                _forget_unstarted(out)
+            raise
+        _loop(system, out, device, resume)
     return out
 
 
@@ -94,45 +100,73 @@ def _system_type(config: Config) -> Any:
 
 
 def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None:
-    train, seed = system.config.train, system.config.seed
+    train, leads = system.config.train, rank() == 0
     average = WeightAverage(system.main, train.average)
     start = _restore(system, average, out, device) if resume else 0
-    log = MetricsLog(out, system.columns, start, train.tensorboard)
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    saved_at, saved_step = time.monotonic(), start
-    with _signals() as stop, bar(f"training {out.name}", train.steps) as progress:
-        progress(start)
+    share_state(tensor for module in system.modules.values() for tensor in module.state_dict().values())
+    log = MetricsLog(out, system.columns, start, train.tensorboard) if leads else None
+    saved_at = time.monotonic()
+    with _signals() as received, bar(f"training {out.name}", train.steps if leads else None, start) as progress:
         for step in range(start, train.steps):
             done, last = step + 1, step + 1 == train.steps
-            for optimiser in system.optimisers.values():
-                for group in optimiser.param_groups:
-                    group["lr"] = learning_rate(train, step)
-            torch.manual_seed(step_seed(seed, DROPOUT_STREAM, step, rank))
-            index = batch_items(seed, step, system.items, train.batch_size, rank, world)
-            logging = done % train.log_every == 0 or last
-            figures = system.step(index, step, logging)
+            logging = last or _due(train.log_every, done)
+            figures = _step(system, step, logging)
             average.update()
-            if train.validate_every and done % train.validate_every == 0 and not last:
-                with average.applied():
-                    figures |= system.validate()
-            if logging or len(figures) > 1:
-                log.write(done, figures)
-            if train.picture_every and done % train.picture_every == 0 and not last:
-                with average.applied():
-                    system.pictures(out / "pictures", done)
+            if log is not None:
+                if _due(train.validate_every, done) and not last:
+                    with average.applied():
+                        figures |= system.validate()
+                if logging or len(figures) > 1:
+                    log.write(done, figures)
+                if _due(train.picture_every, done) and not last:
+                    with average.applied():
+                        system.pictures(out / "pictures", done)
             progress(done)
-            due = done % train.checkpoint_every == 0 or time.monotonic() - saved_at > train.checkpoint_seconds
-            if due or stop or last:
+            stop = any_process(bool(received), device)
+            late = time.monotonic() - saved_at > train.checkpoint_seconds
+            if leads and (late or stop or last or _due(train.checkpoint_every, done)):
+                _check_finite(system, done)
                 save_checkpoint(out, done, _state(system, average), train.keep)
-                saved_at, saved_step = time.monotonic(), done
+                saved_at = time.monotonic()
             if stop and not last:
-                sys.stderr.write(f"stopped after {saved_step} steps; go on with --resume\n")
-                raise SystemExit(128 + stop[0])
-    with average.applied():
-        figures = system.validate()
-        log.write(train.steps, figures)
-        system.pictures(out / "pictures", train.steps)
-        system.finish(out / "model", figures)
+                _say(f"stopped after {done} steps; go on with --resume")
+                raise SystemExit(128 + (received or [signal.SIGTERM])[0])
+    if log is not None:
+        with average.applied():
+            figures = system.validate()
+            log.write(train.steps, figures)
+            system.pictures(out / "pictures", train.steps)
+            system.finish(out / "model", figures)
+
+
+def _step(system: System, step: int, logging: bool) -> dict[str, float]:
+    """One step on this process's share of the batch, from equal weights and buffers everywhere."""
+    train, seed = system.config.train, system.config.seed
+    for optimiser in system.optimisers.values():
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(train, step)
+    share_state(buffer for module in system.modules.values() for buffer in module.buffers())
+    torch.manual_seed(step_seed(seed, DROPOUT_STREAM, step, rank()))
+    return system.step(batch_items(seed, step, system.items, train.batch_size, rank(), world()), step, logging)
+
+
+def _due(every: int, done: int) -> bool:
+    return every > 0 and done % every == 0
+
+
+def _check_finite(system: System, done: int) -> None:
+    """Raises TrainingError rather than let weights that are not numbers replace the checkpoints that are."""
+    for module in system.modules.values():
+        for name, tensor in module.state_dict().items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise TrainingError(
+                    f"expected finite weights, {name} is not after step {done}; lower train.lr or clip with train.clip"
+                )
+
+
+def _say(sentence: str) -> None:
+    if rank() == 0:
+        sys.stderr.write(f"{sentence}\n")
 
 
 def _state(system: System, average: WeightAverage) -> dict[str, Any]:
@@ -155,16 +189,22 @@ def _restore(system: System, average: WeightAverage, out: Path, device: torch.de
             optimiser.load_state_dict(state["optimisers"][name])
         average.state = state["average"]
     except (KeyError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise TrainingError(f"expected checkpoints of this network in {out}, they are of another: {reason}") from error
+        raise TrainingError(
+            f"expected checkpoints of this network in {out}, they are of another ({mismatch(error)}); start a new run"
+        ) from error
+    if state["step"] > system.config.train.steps:
+        raise TrainingError(
+            f"expected train.steps of at least the {state['step']} done in {out}, got {system.config.train.steps}; "
+            f"leave it, or start a new run"
+        )
     return int(state["step"])
 
 
 def _forget_unstarted(out: Path) -> None:
     """Remove a run that failed before it began, so that the mended command can be given again."""
-    saved = out / "config.yaml"
-    if not (out / "checkpoints").exists() and not (out / "metrics.csv").exists() and saved.is_file():
-        saved.unlink()
+    if not (out / "checkpoints").exists() and not (out / "metrics.csv").exists():
+        for path in (out / "config.yaml", *out.glob("codes-*.npz")):
+            path.unlink(missing_ok=True)
         if not any(out.iterdir()):
             out.rmdir()
 

@@ -50,9 +50,15 @@ def _cell(value: float | None) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
 
 
-def _board(run: Path) -> Any:
+def check_tensorboard() -> None:
+    """Raises ImportError with the pip line where TensorBoard is missing."""
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        import torch.utils.tensorboard  # noqa: F401
     except ImportError as error:
         raise ImportError("train.tensorboard=true needs tensorboard: pip install 'neurogen[logging]'") from error
+
+
+def _board(run: Path) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter(str(run / "tensorboard"))

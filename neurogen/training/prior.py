@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from neurogen.config import PriorConfig
 from neurogen.model import Model
-from neurogen.model_folder import StoredModel, load_first_stage, load_model, save_model
+from neurogen.model_folder import StoredModel, load_first_stage, load_model, mismatch, save_model
 from neurogen.models.prior import SpikingPrior
 from neurogen.pictures import colour_counts, image_grid, save_png
 from neurogen.rates import neuron_names, watched_rates
 from neurogen.training.codes import cached_codes
+from neurogen.training.distributed import average_gradients, rank
 from neurogen.training.errors import TrainingError
 from neurogen.training.optimisers import make_optimiser
 from neurogen.training.order import keyed_generator
@@ -34,18 +35,18 @@ class PriorSystem:
         self.config, self.device = config, device
         self.stored = load_first_stage(config.first_stage)
         _check_fit(config, self.stored)
-        self.train_codes, self.held_out = cached_codes(run, self.stored, config.shift, device)
-        self.items = len(self.train_codes)
         self.main = SpikingPrior(config.model, config.neurons).to(device)
         self.modules: dict[str, nn.Module] = {"prior": self.main}
         self.optimisers = {"prior": make_optimiser(config.train, self.main)}
         if config.train.init_from:
             _start_from(self.main, config.train.init_from)
+        self.train_codes, self.held_out = cached_codes(run, self.stored, config.shift, device)
+        self.items = len(self.train_codes)
         rates = tuple(f"rate/{name}" for name in neuron_names(self.main))
         self.columns = ("total", "val_nll", "val_bits_per_code", *rates)
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
-        generator = keyed_generator(self.config.seed, SHIFT_STREAM, step)
+        generator = keyed_generator(self.config.seed, SHIFT_STREAM, step, rank())
         codes, labels = self.train_codes.batch(index, generator)
         self.main.train()
         rates: dict[str, float] = {}
@@ -60,6 +61,7 @@ class PriorSystem:
         optimiser, clip = self.optimisers["prior"], self.config.train.clip
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.main)
         if clip:
             torch.nn.utils.clip_grad_norm_(self.main.parameters(), clip)
         optimiser.step()
@@ -103,7 +105,16 @@ class PriorSystem:
 
     def _model(self) -> Model:
         stored = self.stored
-        parts = (stored.stage1, stored.first_stage, stored.scaling, stored.data_info, self.config, self.main, stored.card, "")
+        parts = (
+            stored.stage1,
+            stored.first_stage,
+            stored.scaling,
+            stored.data_info,
+            self.config,
+            self.main,
+            stored.card,
+            "",
+        )
         return Model(StoredModel(*parts)).to(self.device)
 
 
@@ -112,8 +123,10 @@ def _check_fit(config: PriorConfig, stored: StoredModel) -> None:
     model, (height, width) = config.model, stored.first_stage.code_shape
     wanted = {"codes": stored.stage1.codebook.size, "height": height, "width": width}
     for key, value in wanted.items():
-        if getattr(model, key) != value:
-            raise TrainingError(f"expected model.{key}={value} for the first stage {config.first_stage}, got {getattr(model, key)}; set it")
+        if (given := getattr(model, key)) != value:
+            raise TrainingError(
+                f"expected model.{key}={value} for the first stage {config.first_stage}, got {given}; set it"
+            )
     if model.classes not in (0, len(stored.data_info.classes)):
         raise TrainingError(f"expected model.classes=0 or {len(stored.data_info.classes)}, got {model.classes}; set it")
 
@@ -125,6 +138,7 @@ def _start_from(model: SpikingPrior, path: str) -> None:
     try:
         model.load_state_dict(prior.state_dict())
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:120]
-        raise TrainingError(f"expected train.init_from={path} to be this network, it is another: {reason}") from error
-
+        difference = mismatch(error)
+        raise TrainingError(
+            f"expected train.init_from={path} to be this network, it is another ({difference}); name a run of this one"
+        ) from error

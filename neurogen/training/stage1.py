@@ -13,9 +13,10 @@ from neurogen.codebook.usage import usage
 from neurogen.config import StageOneConfig
 from neurogen.data import describe_data, open_data
 from neurogen.losses import StageOneObjective
-from neurogen.model_folder import load_model, save_model
+from neurogen.model_folder import load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.rates import neuron_names, watched_rates
+from neurogen.training.distributed import average_gradients, rank
 from neurogen.training.errors import TrainingError
 from neurogen.training.optimisers import make_optimiser
 from neurogen.training.order import keyed_generator
@@ -34,7 +35,9 @@ class StageOneSystem:
         self.config, self.device = config, device
         self.data = open_data(config.data, config.model.steps, "train")
         held_out = config.data.validation > 0
-        self.held_out = open_data(config.data, config.model.steps, "validation" if held_out else "test", self.data.scaling)
+        self.held_out = open_data(
+            config.data, config.model.steps, "validation" if held_out else "test", self.data.scaling
+        )
         self.items = len(self.data)
         self.main = TTSVQVAE(config).to(device)
         self.main.codebook.set_run_length(config.train.steps, config.seed)
@@ -53,7 +56,7 @@ class StageOneSystem:
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         config = self.config
-        x = self.data.batch(index, keyed_generator(config.seed, AUGMENT_STREAM, step)).to(self.device)
+        x = self.data.batch(index, keyed_generator(config.seed, AUGMENT_STREAM, step, rank())).to(self.device)
         self.main.train()
         self.objective.train()
         rates: dict[str, float] = {}
@@ -64,7 +67,9 @@ class StageOneSystem:
             out = self.main(x)
         loss, parts = self.objective.autoencoder_loss(x, out.values, out.quantiser_loss, self.main.last_layer, step)
         if not math.isfinite(float(loss.detach())):
-            raise TrainingError(f"the loss became {float(loss.detach())} at step {step + 1}; lower train.lr or clip with train.clip")
+            raise TrainingError(
+                f"the loss became {float(loss.detach())} at step {step + 1}; lower train.lr or clip with train.clip"
+            )
         self._descend("first_stage", loss)
         judged, more = self.objective.discriminator_loss(x, out.values, step)
         if judged is not None:
@@ -117,6 +122,7 @@ class StageOneSystem:
         optimiser, clip = self.optimisers[name], self.config.train.clip
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.modules[name])
         if clip:
             torch.nn.utils.clip_grad_norm_(self.modules[name].parameters(), clip)
         optimiser.step()
@@ -126,5 +132,7 @@ def _start_from(model: TTSVQVAE, path: str) -> None:
     try:
         model.load_state_dict(load_model(path).first_stage.state_dict())
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:120]
-        raise TrainingError(f"expected train.init_from={path} to be this network, it is another: {reason}") from error
+        difference = mismatch(error)
+        raise TrainingError(
+            f"expected train.init_from={path} to be this network, it is another ({difference}); name a run of this one"
+        ) from error

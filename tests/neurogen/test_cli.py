@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import signal
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
+from neurogen import cli
+from neurogen.config import dump_config
+from tests.data import ROOT
 from tests.neurogen.tiny import event_model
+from tests.neurogen.training.runs import make_recordings, stage1_config
 
 
-def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own."""
-    command = [sys.executable, "-m", "neurogen", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
+@dataclass(frozen=True)
+class Answer:
+    """What a command said and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def refused(result: subprocess.CompletedProcess[str]) -> str:
+Command = Callable[..., Answer]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """The command in this process, so that torch is imported once."""
+    monkeypatch.setattr(cli, "_tune", lambda: None)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setenv("NO_COLOR", "1")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def command(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["neurogen", *arguments])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        return Answer(code, *capsys.readouterr())
+
+    yield command
+    signal.signal(signal.SIGTERM, before)
+
+
+def refused(result: Answer) -> str:
     """The one sentence of a refused command; checks status, silence on stdout and the absence of a traceback."""
     assert result.returncode == 2, result.stderr
     assert result.stdout == ""
@@ -46,14 +83,21 @@ def test_help_and_version_import_neither_torch_nor_pydantic() -> None:
 def test_every_command_has_an_example_in_its_help() -> None:
     from typer.main import get_command
 
-    from neurogen.cli import app
+    def commands(group: object, prefix: str) -> Iterator[tuple[str, str]]:
+        for name, command in group.commands.items():  # type: ignore[attr-defined]
+            if hasattr(command, "commands"):
+                yield from commands(command, f"{prefix} {name}")
+            else:
+                yield f"{prefix} {name}", command.epilog or ""
 
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
-        if name != "events":
-            assert (command.epilog or "").startswith(f"Example: neurogen {name}"), name
+    found = dict(commands(get_command(cli.app), "neurogen"))
+    assert len(found) > 10
+    for name, epilog in found.items():
+        assert epilog.startswith("Example: "), name
+        assert name.split()[-1] in epilog, name
 
 
-def test_info_counts_parameters_without_data() -> None:
+def test_info_counts_parameters_without_data(run: Command) -> None:
     result = run("info", "tts_vqvae/nmnist", "--json")
     parameters = json.loads(result.stdout)["parameters"]
     assert round(parameters["encoder"] / 1e6, 2) == 29.30
@@ -61,23 +105,21 @@ def test_info_counts_parameters_without_data() -> None:
     assert round(parameters["codebook"] / 1e6, 2) == 1.05
 
 
-def test_an_unknown_key_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
+def test_an_unknown_key_is_answered_with_the_nearest_one(run: Command, tmp_path: Path) -> None:
     result = run("train", "tts_vqvae/digits", "train.bach_size=3", "--out", str(tmp_path / "run"))
     assert "unknown key train.bach_size; did you mean train.batch_size?" in refused(result)
     assert not (tmp_path / "run").exists()
 
 
-def test_an_unknown_configuration_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
+def test_an_unknown_configuration_is_answered_with_the_nearest_one(run: Command, tmp_path: Path) -> None:
     assert "tts_vqvae/digits" in refused(run("train", "tts_vqvae/digit", "--out", str(tmp_path / "run")))
 
 
-def test_sampling_a_missing_model_is_one_sentence(tmp_path: Path) -> None:
+def test_sampling_a_missing_model_is_one_sentence(run: Command, tmp_path: Path) -> None:
     assert "found nothing" in refused(run("sample", str(tmp_path / "none"), "--out", str(tmp_path / "out")))
 
 
-def test_a_gpu_that_is_not_there_is_one_sentence(model_folder: Path, tmp_path: Path) -> None:
-    import torch
-
+def test_a_gpu_that_is_not_there_is_one_sentence(run: Command, model_folder: Path, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     sentence = refused(run("sample", str(model_folder), "--out", str(tmp_path / "out"), "--device", "cuda"))
@@ -85,12 +127,37 @@ def test_a_gpu_that_is_not_there_is_one_sentence(model_folder: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_label_is_one_sentence(model_folder: Path, tmp_path: Path) -> None:
+def test_an_unknown_label_is_one_sentence(run: Command, model_folder: Path, tmp_path: Path) -> None:
     sentence = refused(run("sample", str(model_folder), "--out", str(tmp_path / "out"), "--label", "zebra"))
     assert "one of a, b, c, got zebra" in sentence
 
 
-def test_sample_writes_a_data_set(model_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--count", "0"), "--count"),
+        (("--count", "many"), "--count"),
+        (("--seed", "99999999999999999999"), "expected a seed from 0 to 2^63 - 1"),
+        (("--temperature", "0"), "expected a temperature above 0, got 0.0"),
+        (("--top-p", "1.5"), "expected top_p above 0 and at most 1, got 1.5"),
+        (("--to", "bin,mp4"), "expected --to to list some of bin,aedat4,hdf5,gif,html,png,npz, got 'mp4'"),
+        (("--device", "gpu"), "expected device to be auto, cpu, cuda, cuda:N or mps, got gpu"),
+        (("--colour", "red"), "no such option: --colour"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(
+    run: Command, model_folder: Path, tmp_path: Path, arguments: tuple[str, str], sentence: str
+) -> None:
+    assert sentence in refused(run("sample", str(model_folder), "--out", str(tmp_path / "out"), *arguments))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_command_is_one_sentence(run: Command) -> None:
+    assert "no such command 'trian'" in refused(run("trian"))
+    assert "see neurogen train --help" in refused(run("train"))
+
+
+def test_sample_writes_a_data_set(run: Command, model_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = run("sample", str(model_folder), "--out", str(out), "--count", "2", "--label", "b", "--to", "bin,npz")
     assert result.returncode == 0, result.stderr
@@ -98,10 +165,189 @@ def test_sample_writes_a_data_set(model_folder: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in (out / "Train" / "b").iterdir()) == ["00000.bin", "00001.bin"]
 
 
-def test_configs_lists_the_published_and_the_small_ones() -> None:
+def test_configs_lists_the_published_and_the_small_ones(run: Command) -> None:
     names = run("configs").stdout.split()
-    assert {"tts_vqvae/nmnist", "tts_vqvae/nmnist-small", "prior/nmnist", "tts_vqvae/digits", "prior/digits"} <= set(names)
+    assert {"tts_vqvae/nmnist", "tts_vqvae/nmnist-small", "prior/nmnist", "tts_vqvae/digits", "prior/digits"} <= set(
+        names
+    )
 
 
-def test_doctor_answers_in_json() -> None:
+def test_doctor_answers_in_json(run: Command) -> None:
     assert json.loads(run("doctor", "--json").stdout)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_recordings(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture(scope="module")
+def config_file(recordings: Path) -> Path:
+    """A configuration of a few tiny steps, as a user's own file."""
+    path = recordings / "mine.yaml"
+    path.write_text(dump_config(stage1_config(recordings)))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEUROGEN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def test_train_says_where_the_run_is_and_resuming_it_ends_well(run: Command, config_file: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    first = run("train", str(config_file), "--out", out)
+    assert (first.returncode, first.stdout.strip()) == (0, out)
+    again = run("train", str(config_file), "--out", out, "--resume")
+    assert (again.returncode, again.stdout.strip()) == (0, out)
+    assert "is finished" in again.stderr
+    assert "add --resume" in refused(run("train", str(config_file), "--out", out))
+
+
+def test_the_prior_takes_a_run_and_its_own_run_is_sampled(run: Command, config_file: Path, tmp_path: Path) -> None:
+    first, second, out = (str(tmp_path / name) for name in ("first", "second", "out"))
+    assert run("train", str(config_file), "--out", first).returncode == 0
+    sizes = ("model.codes=32", "model.height=4", "model.width=4", "model.classes=3", "model.dim=16", "model.layers=1")
+    more = ("model.heads=2", "train.steps=2", "train.batch_size=8", "train.threads=1", "train.tune_allocator=false")
+    trained = run("train", "prior/digits", f"first_stage={first}", *sizes, *more, "shift=0", "--out", second)
+    assert trained.returncode == 0, trained.stderr
+    assert run("sample", second, "--count", "2", "--out", out, "--to", "bin").returncode == 0
+    assert len(list(Path(out).glob("Train/*/*.bin"))) == 2
+    assert "a first stage alone" in refused(run("sample", first, "--out", str(tmp_path / "none")))
+    assert "system was tts_vqvae and is now prior" in refused(
+        run("train", "prior/digits", f"first_stage={first}", "--out", first, "--resume")
+    )
+
+
+def test_reconstruct_and_plot_and_info_answer(run: Command, config_file: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    assert run("train", str(config_file), "--out", out).returncode == 0
+    figures = json.loads(run("reconstruct", out, "--count", "3", "--out", str(tmp_path / "back"), "--json").stdout)
+    assert figures["items"] == 3
+    assert figures["mse"] > 0
+    assert len(list((tmp_path / "back").glob("Test/*/*.bin"))) == 3
+    assert all(Path(line).is_file() for line in run("plot", out).stdout.split())
+    assert json.loads(run("info", out, "--json").stdout)["parameters"]["prior"] == 0
+
+
+@pytest.mark.parametrize("script", ["stage1.py", "prior.py"])
+def test_the_scripts_are_the_train_command(script: str) -> None:
+    command = [sys.executable, str(ROOT / "train" / script), "tts_vqvae/digits", "train.bach_size=3"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = Answer(result.returncode, result.stdout, result.stderr)
+    assert "unknown key train.bach_size; did you mean train.batch_size?" in refused(answer)
+
+
+def test_python_m_neurogen_is_the_same_program() -> None:
+    command = [sys.executable, "-m", "neurogen", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("neurogen 0")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("train.steps=many", "train.steps: expected a whole number, got 'many'"),
+        ("data.resolution=18", "data.resolution=18 cannot be halved 2 times; take a multiple of 4"),
+        ("train.batch_size=64", "expected train.batch_size up to the 26 training items, got 64; lower it"),
+        ("device=mps", "this machine has no Apple GPU; set device=auto or device=cpu"),
+        ("device=cuda:99", "expected cuda:99, this machine has"),
+        ("data.path=/nowhere", "/nowhere"),
+        ("train.init_from=/nowhere", "expected a run or model folder at /nowhere, found nothing"),
+        ("train.lr=1e30", "lower train.lr or clip with train.clip"),
+        ("notanoverride", "expected section.key=value, got 'notanoverride'"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_one_sentence(
+    run: Command, config_file: Path, tmp_path: Path, setting: str, sentence: str
+) -> None:
+    if setting == "device=mps" and torch.backends.mps.is_available():
+        pytest.skip("this machine has an Apple GPU")
+    out = tmp_path / "run"
+    assert sentence in refused(run("train", str(config_file), setting, "--out", str(out)))
+    assert not (out / "model").exists()
+    if not setting.startswith("train.lr"):
+        assert not out.exists()
+
+
+def test_the_digits_give_way_to_recordings_of_ones_own(run: Command, tmp_path: Path) -> None:
+    command = ("train", "tts_vqvae/digits", "data.path=/nowhere", "train.tune_allocator=false")
+    assert "expected data at data.path=/nowhere" in refused(run(*command, "--out", str(tmp_path / "run")))
+
+
+def test_a_recording_cut_short_is_named_and_leaves_no_run(run: Command, config_file: Path, tmp_path: Path) -> None:
+    data = make_recordings(tmp_path / "data")
+    whole = data / "Train" / "1" / "00003.bin"
+    whole.write_bytes(whole.read_bytes()[:-2])
+    out = tmp_path / "run"
+    assert "00003.bin" in refused(run("train", str(config_file), f"data.path={data}", "--out", str(out)))
+    assert not out.exists()
+
+
+def test_altered_weights_are_one_sentence(run: Command, model_folder: Path, tmp_path: Path) -> None:
+    folder = event_model().save(tmp_path / "model")
+    with open(folder / "weights.safetensors", "rb+") as file:
+        file.seek(-1, 2)
+        file.write(b"\x7f")
+    assert "the folder was altered or cut short" in refused(run("sample", str(folder), "--out", str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_in_use_is_one_sentence(run: Command, model_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    assert "is in use; take another name" in refused(run("sample", str(model_folder), "--out", str(tmp_path)))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(OSError(errno.ENOSPC, "No space left on device"), 2), (KeyboardInterrupt(), 130)]
+)
+def test_a_full_disk_and_an_interruption_leave_nothing_behind(
+    run: Command,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: BaseException,
+    status: int,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("neurogen.sampling.save_png", fail)  # after the recordings have been written
+    result = run("sample", str(model_folder), "--out", str(tmp_path / "out"), "--count", "2", "--to", "bin,png")
+    assert result.returncode == status
+    assert "Traceback" not in result.stderr
+    assert status != 2 or "no space left on device; free some space" in refused(result)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminated_command_takes_back_what_it_half_wrote(
+    run: Command, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neurogen.sampling.save_png", lambda *_: signal.raise_signal(signal.SIGTERM))
+    result = run("sample", str(model_folder), "--out", str(tmp_path / "out"), "--count", "2", "--to", "bin,png")
+    assert result.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_samples_depend_on_the_seed_and_not_on_how_many_there_are(
+    run: Command, model_folder: Path, tmp_path: Path
+) -> None:
+    for name, count, seed in (("few", "2", "3"), ("many", "5", "3"), ("other", "2", "4")):
+        made = run("sample", str(model_folder), "--out", str(tmp_path / name), "--count", count, "--seed", seed)
+        assert made.returncode == 0, made.stderr
+    few, many, other = (sorted((tmp_path / name).glob("aedat4/*/0000[01].aedat4")) for name in ("few", "many", "other"))
+    assert [path.read_bytes() for path in few] == [path.read_bytes() for path in many]
+    assert [path.read_bytes() for path in few] != [path.read_bytes() for path in other]
+
+
+def test_warnings_are_plain_sentences(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from train import config_names
+
+    def warned() -> list[str]:
+        warnings.warn("something is odd", stacklevel=1)
+        return config_names()
+
+    monkeypatch.setattr("train.config_names", warned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert run("configs").stderr == "neurogen: something is odd\n"

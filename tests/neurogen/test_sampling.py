@@ -70,7 +70,13 @@ def test_images_are_written_as_png_and_npz(tmp_path: Path) -> None:
 def test_views_and_unfolded_frames_are_written(tmp_path: Path) -> None:
     model = event_model()
     out = write_samples(model.sample(2), model, tmp_path / "out", ("gif", "html", "png"), unfold=True)
-    assert {p.name for p in out.iterdir()} == {"samples.gif", "samples.html", "samples.png", "unfolded.png", "index.csv"}
+    assert {p.name for p in out.iterdir()} == {
+        "samples.gif",
+        "samples.html",
+        "samples.png",
+        "unfolded.png",
+        "index.csv",
+    }
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:

@@ -104,4 +104,3 @@ def image_model() -> Model:
     network = SpikingPrior(prior.model, prior.neurons).eval()
     info = DataInfo(("a", "b", "c"), (10, 30, 60))
     return Model(StoredModel(config, TTSVQVAE(config).eval(), None, info, prior, network, {}, "0" * 64))
-

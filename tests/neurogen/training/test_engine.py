@@ -20,7 +20,9 @@ from tests.neurogen.training.runs import prior_run_config, stage1_config, weight
 
 
 def test_a_finished_run_holds_one_set_of_weights_in_its_model_folder(finished: Path) -> None:
-    assert [p.relative_to(finished).as_posix() for p in finished.rglob("weights.safetensors")] == ["model/weights.safetensors"]
+    assert [p.relative_to(finished).as_posix() for p in finished.rglob("weights.safetensors")] == [
+        "model/weights.safetensors"
+    ]
     assert (finished / "metrics.csv").is_file()
     assert list((finished / "pictures").glob("*.png"))
 
@@ -36,7 +38,9 @@ def test_another_seed_gives_other_weights(finished: Path, recordings: Path, tmp_
 
 
 @pytest.mark.parametrize("stop", [2, 3, 7])
-def test_a_resumed_run_is_bitwise_the_uninterrupted_one(finished: Path, recordings: Path, tmp_path: Path, stop: int) -> None:
+def test_a_resumed_run_is_bitwise_the_uninterrupted_one(
+    finished: Path, recordings: Path, tmp_path: Path, stop: int
+) -> None:
     # Eight steps of eight items over 26: the cut falls inside epochs, before and after the codebook starts.
     out = tmp_path / "run"
     _stop_after(stop, recordings, out)
@@ -45,7 +49,9 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(finished: Path, recordin
     assert weights_digest(out) == weights_digest(finished)
 
 
-def test_a_resumed_prior_with_dropout_and_shifts_is_bitwise_equal(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_prior_with_dropout_and_shifts_is_bitwise_equal(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from neurogen.training.prior import PriorSystem
 
     config = prior_run_config(finished)
@@ -90,7 +96,9 @@ def test_an_existing_run_is_refused(finished: Path, recordings: Path) -> None:
         train_run(stage1_config(recordings), finished)
 
 
-def test_resuming_a_finished_run_does_nothing(finished: Path, recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resuming_a_finished_run_does_nothing(
+    finished: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = weights_digest(finished)
     assert train_run(stage1_config(recordings), finished, resume=True) == finished
     assert "is finished" in capsys.readouterr().err
@@ -102,12 +110,69 @@ def test_resuming_with_another_setting_names_it(finished: Path, recordings: Path
         train_run(stage1_config(recordings, lr=0.5), finished, resume=True)
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_again(finished: Path, recordings: Path, tmp_path: Path) -> None:
+def test_a_run_killed_before_its_first_checkpoint_starts_again(
+    finished: Path, recordings: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     out.mkdir()
     (out / "config.yaml").write_text(dump_config(stage1_config(recordings)))
     train_run(stage1_config(recordings), out, resume=True)
     assert weights_digest(out) == weights_digest(finished)
+
+
+def test_raising_the_steps_of_a_finished_run_goes_on_bitwise(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    out = train_run(stage1_config(recordings, steps=5), tmp_path / "run")
+    assert weights_digest(out) != weights_digest(finished)
+    train_run(stage1_config(recordings, steps=8), out, resume=True)
+    assert weights_digest(out) == weights_digest(finished)
+
+
+def test_a_finished_run_that_was_cut_while_it_went_on_is_not_finished(
+    finished: Path, recordings: Path, tmp_path: Path
+) -> None:
+    out = train_run(stage1_config(recordings, steps=3), tmp_path / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        _interrupt(patch, StageOneSystem, 6)
+        with pytest.raises(SystemExit):
+            train_run(stage1_config(recordings, steps=8), out, resume=True)
+    train_run(stage1_config(recordings, steps=8), out, resume=True)
+    assert weights_digest(out) == weights_digest(finished)
+
+
+def test_fewer_steps_than_a_run_has_done_are_refused(recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    _stop_after(5, recordings, out)
+    with pytest.raises(TrainingError, match=r"expected train\.steps of at least the 5 done .*, got 4"):
+        train_run(stage1_config(recordings, steps=4), out, resume=True)
+    assert not (out / "model").exists()
+    train_run(stage1_config(recordings), out, resume=True)  # the refusal spoilt nothing
+
+
+def test_fewer_steps_than_a_finished_run_has_leave_it_alone(finished: Path, recordings: Path) -> None:
+    before = (finished / "config.yaml").read_bytes(), weights_digest(finished)
+    train_run(stage1_config(recordings, steps=4), finished, resume=True)
+    assert ((finished / "config.yaml").read_bytes(), weights_digest(finished)) == before
+
+
+def test_what_a_killed_process_half_wrote_is_cleared_away(recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    _stop_after(5, recordings, out)
+    (out / "checkpoints" / ".step_00000006.pt.1.1.partial").write_bytes(b"half")
+    train_run(stage1_config(recordings), out, resume=True)
+    assert not list(out.rglob("*.partial"))
+
+
+def test_a_run_starts_from_the_weights_of_another(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    out = train_run(stage1_config(recordings, steps=0, init_from=str(finished)), tmp_path / "run")
+    assert weights_digest(out) == weights_digest(finished)
+
+
+def test_weights_of_another_network_to_start_from_are_refused(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    config = stage1_config(recordings, init_from=str(finished))
+    config = config.model_copy(update={"codebook": config.codebook.model_copy(update={"size": 16})})
+    with pytest.raises(TrainingError, match=r"it is another \(size mismatch for codebook\.table\); name a run"):
+        train_run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(finished: Path, recordings: Path, tmp_path: Path) -> None:
@@ -124,17 +189,53 @@ def test_only_the_last_checkpoints_are_kept(finished: Path) -> None:
     assert [p.name for p in sorted((finished / "checkpoints").iterdir())] == ["step_00000006.pt", "step_00000008.pt"]
 
 
-def test_a_loss_that_is_not_a_number_stops_with_a_sentence(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "run"
-    monkeypatch.setattr("neurogen.losses.stage1.normalised_loss", lambda kind, x, output, normalise: output.sum() * float("nan"))
-    with pytest.raises(TrainingError, match="the loss became nan at step 1; lower train.lr"):
+    monkeypatch.setattr(
+        "neurogen.losses.stage1.normalised_loss", lambda kind, x, output, normalise: output.sum() * float("nan")
+    )
+    with pytest.raises(TrainingError, match=r"the loss became nan at step 1; lower train\.lr"):
         train_run(stage1_config(recordings), out)
     assert not (out / "model").exists()
+
+
+def test_weights_that_are_not_numbers_never_become_a_checkpoint(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, step = tmp_path / "run", StageOneSystem.step
+
+    def spoilt(self: StageOneSystem, index: torch.Tensor, number: int, log: bool) -> dict[str, float]:
+        figures = step(self, index, number, log)
+        if number + 1 == 6:
+            next(self.main.parameters()).data.fill_(float("nan"))
+        return figures
+
+    monkeypatch.setattr(StageOneSystem, "step", spoilt)
+    with pytest.raises(TrainingError, match=r"expected finite weights, .* is not after step 6"):
+        train_run(stage1_config(recordings), out)
+    assert [path.name for path in (out / "checkpoints").iterdir()] == ["step_00000003.pt"]
+
+
+def test_missing_tensorboard_is_answered_with_the_pip_line_and_leaves_no_run(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # what an import then raises: ImportError
+    with pytest.raises(ImportError, match=r"pip install 'neurogen\[logging\]'"):
+        train_run(stage1_config(recordings, tensorboard=True), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_batch_larger_than_the_data_leaves_no_run(recordings: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="up to the 26 training items, got 64"):
         train_run(stage1_config(recordings, batch_size=64), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_larger_than_the_codes_leaves_no_run(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="up to the 26 training items, got 64"):
+        train_run(prior_run_config(finished, batch_size=64), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -161,13 +262,14 @@ def test_codes_are_computed_once_and_cached_by_checksum(finished: Path, tmp_path
 
 def test_sigterm_saves_and_exits(finished: Path, recordings: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
-    config.write_text(dump_config(stage1_config(recordings, steps=100_000, checkpoint_every=1_000_000, checkpoint_seconds=1e9)))
+    config.write_text(
+        dump_config(stage1_config(recordings, steps=100_000, checkpoint_every=1_000_000, checkpoint_seconds=1e9))
+    )
     out = tmp_path / "run"
     command = [sys.executable, "-m", "neurogen", "train", str(config), "--out", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 120
     while not (out / "metrics.csv").exists() or len((out / "metrics.csv").read_text().splitlines()) < 2:
-        assert time.monotonic() < deadline, "training did not start"
+        assert process.poll() is None, "training did not start"
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     _, talk = process.communicate(timeout=120)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from torch import nn
 
 from neurogen.config import TrainConfig
 from neurogen.training.averaging import WeightAverage
+from neurogen.training.checkpoint import load_newest, save_checkpoint
 from neurogen.training.device import choose_device
 from neurogen.training.errors import TrainingError
 from neurogen.training.log import MetricsLog, read_metrics
@@ -40,7 +43,9 @@ def test_a_batch_that_does_not_divide_is_refused() -> None:
 
 
 def test_generators_depend_on_their_key_alone() -> None:
-    draws = [torch.rand(4, generator=keyed_generator(*key)).tolist() for key in ((0, 1, 2), (0, 1, 2), (0, 2, 1), (1, 0, 2))]
+    draws = [
+        torch.rand(4, generator=keyed_generator(*key)).tolist() for key in ((0, 1, 2), (0, 1, 2), (0, 2, 1), (1, 0, 2))
+    ]
     assert draws[0] == draws[1]
     assert len({tuple(draw) for draw in draws}) == 3
 
@@ -94,3 +99,20 @@ def test_rows_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
 def test_a_last_line_cut_short_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_text("step,total\n1,0.5\n2")
     assert read_metrics(tmp_path / "metrics.csv") == [{"step": 1, "total": 0.5}]
+
+
+def test_a_full_disk_is_told_as_such_and_leaves_the_checkpoints_there_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path, 1, {"modules": {"a": torch.zeros(4)}}, keep=1)
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+
+    @contextmanager
+    def full(_path: Path) -> Iterator[Path]:
+        yield Path("/dev/full")
+
+    monkeypatch.setattr("neurogen.training.checkpoint.replacing", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        save_checkpoint(tmp_path, 2, {"modules": {"a": torch.zeros(1 << 20)}}, keep=1)
+    assert load_newest(tmp_path, torch.device("cpu"))["step"] == 1
