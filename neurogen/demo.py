@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from event_tools import Events
 from event_tools.realism import realism
 from neurogen.config import StageOneConfig, load_config
-from neurogen.data import open_data
-from neurogen.model import Model, load
+from neurogen.data import RecordingData, open_data
+from neurogen.model import Model, Samples, load
 from neurogen.rates import firing_rates
 from neurogen.recognition import CountClassifier
 from neurogen.report import ReportInput, write_report
@@ -26,7 +28,10 @@ from neurogen.sampling import write_samples
 from neurogen.training import train_run
 
 PER_CLASS = 4
-SHOWN = 20
+SHOWN = 20  # recordings of each kind that the page plays
+COMPARED = 100  # real recordings that the generated ones are measured against, and as many for the floor
+CODED = 200  # test recordings whose codes are counted
+RATED = 40  # test recordings whose firing rates are taken
 
 
 def run_demo(out: Path, find_config: Callable[[str], Path], data: Path | None = None) -> dict[str, Any]:
@@ -59,10 +64,15 @@ def run_demo(out: Path, find_config: Callable[[str], Path], data: Path | None = 
     return figures
 
 
-def _measure(model: Model, samples: Any, train_set: Any, test_set: Any, out: Path) -> tuple[ReportInput, dict[str, Any]]:
+def _measure(
+    model: Model, samples: Samples, train_set: RecordingData, test_set: RecordingData, out: Path
+) -> tuple[ReportInput, dict[str, Any]]:
+    def some(count: int) -> Tensor:
+        return test_set.batch(np.array(_classes_in_turn(test_set.labels, count)))
+
     generated = samples.recordings()
-    real = [test_set.recording(i) for i in range(min(len(test_set), 100))]
-    seen = [train_set.recording(i) for i in range(min(len(train_set), 100))]
+    real = [test_set.recording(i) for i in _classes_in_turn(test_set.labels, COMPARED)]
+    seen = [train_set.recording(i) for i in _classes_in_turn(train_set.labels, COMPARED)]
     classifier = CountClassifier(np.asarray(train_set.counts), train_set.labels)
     recognised = int((classifier.predict(samples.counts) == samples.labels).sum())
     rows = realism(generated, real, floor=(seen, real))
@@ -71,7 +81,7 @@ def _measure(model: Model, samples: Any, train_set: Any, test_set: Any, out: Pat
         "classifier_on_test": classifier.accuracy(np.asarray(test_set.counts), test_set.labels),
         "events_per_recording": float(np.mean([len(events) for events in generated])),
     }
-    shown = _one_of_each(test_set.labels, SHOWN)
+    shown = _classes_in_turn(test_set.labels, SHOWN)
     report = ReportInput(
         title=f"neurogen demo: {model.config.data.name}",
         model=model,
@@ -79,22 +89,22 @@ def _measure(model: Model, samples: Any, train_set: Any, test_set: Any, out: Pat
         generated=[(model.classes[k], e) for k, e in zip(samples.labels, generated, strict=True)][: 2 * SHOWN : 2],
         real=_titled(model.classes, test_set, shown),
         generated_codes=samples.codes,
-        real_codes=model.encode(test_set.batch(np.arange(min(len(test_set), 200)), None)).numpy(),
+        real_codes=model.encode(some(CODED)).numpy(),
         realism=rows,
-        rates=firing_rates(model.stored.first_stage, test_set.batch(np.arange(min(len(test_set), 32)), None)),
+        rates=firing_rates(model.stored.first_stage, some(RATED)),
         runs={"first stage": out / "first_stage", "prior": out / "prior"},
     )
     return report, figures
 
 
-def _one_of_each(labels: np.ndarray, count: int) -> list[int]:
-    """Indices of `count` items, classes in turn."""
+def _classes_in_turn(labels: NDArray[np.int64], count: int) -> list[int]:
+    """Indices of `count` items (all, if there are fewer), as many of each class as there are, sorted by class."""
     queues = [list(np.flatnonzero(labels == label)) for label in np.unique(labels)]
     chosen = [int(queue[i]) for i in range(max(map(len, queues))) for queue in queues if i < len(queue)]
     return sorted(chosen[:count], key=lambda i: labels[i])
 
 
-def _titled(classes: tuple[str, ...], data: Any, index: list[int]) -> list[tuple[str, Events]]:
+def _titled(classes: tuple[str, ...], data: RecordingData, index: list[int]) -> list[tuple[str, Events]]:
     return [(classes[data.labels[i]], data.recording(i)) for i in index]
 
 
