@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 
 from neurogen.config import NeuronConfig, PriorConfig, PriorModelConfig, load_config
 from neurogen.models.prior import SpikingPrior
+from tests.neurogen.models import plain_prior
 
 CONFIGS = Path(__file__).resolve().parents[3] / "train" / "configs" / "prior"
 LIVELY = NeuronConfig(threshold=0.1, alpha=2.0)  # low enough that a fresh network of this size fires
@@ -57,43 +59,34 @@ def test_the_small_priors_have_the_recipe_s_parameters_but_the_bias_of_its_head(
     assert parameters_of(config.model) == recipe - config.model.codes
 
 
-def test_the_network_equals_its_equations_written_step_by_step() -> None:
-    prior, codes = small(codes=11, offset_gains=True), some_codes(2)
-    expected = torch.stack([_by_hand(prior, row) for row in codes.flatten(1)])
-    assert expected.std() > 0.1
-    assert torch.allclose(prior(codes), expected, atol=1e-10, rtol=0)
+VARIANTS = {
+    "published": {},
+    "classes": {"classes": 3},
+    "gains": {"offset_gains": True},
+    "every option": {**OPTIONS, "classes": 3},
+}
 
 
-def _by_hand(prior: SpikingPrior, codes: Tensor) -> Tensor:
-    """Logits (L, K) of one sample by loops over blocks, positions, heads and steps."""
-    table, length = prior.embedding.tables[0].weight, len(codes)
-    first = [prior.embedding.start, *(table[code] for code in codes[:-1])]
-    x = [torch.stack([first[i] + prior.embedding.positions[i] for i in range(length)])] * prior.steps
-    for block in prior.blocks:
-        attention = block.attention
-        spikes = _lif([attention.qkv(block.norm1(step)) for step in x])
-        for t in range(prior.steps):
-            q, k, v = spikes[t].chunk(3, -1)
-            mixed = torch.zeros_like(x[t])
-            for head in range(2):
-                part = slice(8 * head, 8 * head + 8)
-                for i in range(length):
-                    for j in range(i + 1):
-                        gain = F.softplus(4 * attention.gains[head, i // 4 - j // 4, i % 4 - j % 4 + 3] + 0.5413)
-                        mixed[i, part] += gain * (q[i, part] @ k[j, part]) * v[j, part] / 8**0.5
-            x = [*x[:t], x[t] + attention.proj(mixed), *x[t + 1 :]]
-        hidden = _lif([block.expand(block.norm2(step)) for step in x])
-        x = [step + block.contract(s) for step, s in zip(x, hidden, strict=True)]
-    return torch.stack([prior.head(prior.norm(step)) for step in x]).mean(0)
-
-
-def _lif(inputs: list[Tensor]) -> list[Tensor]:
-    v, spikes = torch.zeros_like(inputs[0]), []
-    for x in inputs:
-        h = v + (x - v) / 2
-        spikes.append((h >= 0.1).to(x))
-        v = h * (1 - spikes[-1])
-    return spikes
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_logits_and_gradients_equal_a_plain_rewrite(variant: str) -> None:
+    prior, codes = small(**VARIANTS[variant]), some_codes(2)
+    labels = torch.tensor([2, 0]) if prior.config.classes else None
+    reference = copy.deepcopy(prior)
+    found = prior(codes, labels)
+    expected = torch.stack(
+        [
+            plain_prior.logits(reference, row, int(labels[n]) if labels is not None else None)
+            for n, row in enumerate(codes.flatten(1))
+        ]
+    )
+    assert expected.detach().std() > 0.1
+    assert float((found - expected).detach().abs().max()) < 1e-12  # float64, sums in another order
+    prior.loss(codes, labels).backward()
+    F.cross_entropy(expected.flatten(0, 1), codes.flatten()).backward()
+    for (name, a), b in zip(prior.named_parameters(), reference.parameters(), strict=True):
+        assert a.grad is not None, name
+        assert b.grad is not None, name
+        assert float((a.grad - b.grad).abs().max()) < 1e-12, name
 
 
 @pytest.mark.parametrize("options", [{}, OPTIONS], ids=["published", "options"])
@@ -156,7 +149,7 @@ def test_a_gain_of_an_offset_is_1_before_training() -> None:
     assert torch.allclose(gains, torch.ones(16, 16).tril().expand(2, 16, 16), atol=1e-4)
 
 
-def test_neurons_are_registered_once() -> None:
+def test_b11_neurons_are_registered_once() -> None:
     prior = small(classes=3)
     neurons = [
         id(module) for _, module in prior.named_modules(remove_duplicate=False) if hasattr(module, "v_threshold")

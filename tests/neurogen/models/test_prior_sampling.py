@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from neurogen.models.prior import SpikingPrior
 from tests.neurogen.models.test_prior import OPTIONS, small, some_codes
@@ -29,7 +30,7 @@ def labels_of(prior: SpikingPrior, n: int) -> Tensor | None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_logits_of_the_recurrence_equal_those_of_the_full_forward(variant: str) -> None:
+def test_b1_logits_of_the_recurrence_equal_those_of_the_full_forward(variant: str) -> None:
     prior, codes = small(**VARIANTS[variant]), some_codes().flatten(1)
     labels = labels_of(prior, 5)
     states = prior.start()
@@ -122,6 +123,28 @@ def test_the_memory_of_the_published_kind_does_not_grow_with_the_position() -> N
         prior.step(codes, i, None, states)
         sizes.append(sum(state.counts.numel() for state in states))
     assert set(sizes) == {2 * 3 * 2 * 2 * 8 * 8}  # blocks, T, N, heads, d, d
+
+
+@torch.no_grad()
+def test_a_code_costs_the_same_products_at_every_position() -> None:
+    prior, codes = small(), some_codes(2).flatten(1)
+    states, counts = prior.start(), []
+    for i in range(12):
+        with FlopCounterMode(display=False) as counter:
+            prior.step(codes, i, None, states)
+        counts.append(counter.get_total_flops() // 2)
+    rows, d = 3 * 2, 16  # T N rows
+    block = rows * (3 * d * d + d * d + 8 * d * d) + rows * 2 * 8 * 8  # linear layers; two heads of a row by a matrix
+    assert counts == [2 * block + rows * d * 11] * 12
+
+
+def test_with_gains_the_memory_is_the_list_of_binary_keys_and_values() -> None:
+    prior, codes = small(offset_gains=True), some_codes(2).flatten(1)
+    states = prior.start()
+    for i in range(12):
+        prior.step(codes, i, None, states)
+    assert [state.keys.shape for state in states] == [(3, 2, 2, 12, 8)] * 2  # T, N, heads, L, d
+    assert all(set(part.unique().tolist()) == {0.0, 1.0} for state in states for part in (state.keys, state.values))
 
 
 def test_what_does_not_fit_is_refused_in_one_sentence() -> None:
