@@ -9,6 +9,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+HIGHEST = 65535  # that 16 bits hold
+
 
 def save_parts(path: Path, parts: Iterable[NDArray[Any]], items: int) -> None:
     """Write parts (n_i, ...) of whole numbers up to 65535, `items` rows in all, as uint8, or uint16 once one needs it.
@@ -20,7 +22,7 @@ def save_parts(path: Path, parts: Iterable[NDArray[Any]], items: int) -> None:
     with open(path, "wb+") as file:
         for part in parts:
             highest = int(part.max(initial=0))
-            if highest > 65535 or part.min(initial=0) < 0:
+            if highest > HIGHEST or part.min(initial=0) < 0:
                 raise ValueError(f"expected numbers from 0 to 65535, got {part.min()} to {highest}")
             if not done:
                 _write_header(file, dtype, (items, *part.shape[1:]))

@@ -90,7 +90,7 @@ def _open_source(config: DataConfig, path: Path, split: str) -> tuple[Recordings
         except EventFileError as error:
             raise DataError(str(error)) from None
         return whole, whole.classes, False
-    unknown = sorted(set(test.classes) - set(train.classes))
+    unknown = sorted(_labels_of(test) - _labels_of(train))
     if unknown:
         raise DataError(
             f"{path}: expected the labels of the training recordings, the test has {', '.join(unknown)} too"
@@ -99,10 +99,17 @@ def _open_source(config: DataConfig, path: Path, split: str) -> tuple[Recordings
 
 
 def _try_open(path: Path, part: str, sensor: tuple[int, int] | None) -> Recordings | None:
+    place = archive_of_split(path, part)
     try:
-        return open_recordings(archive_of_split(path, part), part, sensor)
-    except EventFileError:
+        return open_recordings(place, part, sensor)
+    except EventFileError as error:
+        if place != path:  # Train.zip or Test.zip is there, and it is damaged or holds something else
+            raise DataError(str(error)) from None
         return None
+
+
+def _labels_of(recordings: Recordings) -> set[str]:
+    return {recordings.classes[k] for k in np.unique(recordings.labels)}
 
 
 def _chosen(config: DataConfig, items: int, split: str, own_test: bool) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from event_tools.bulk import nmnist_counts
 from event_tools.datasets import Recordings
 from event_tools.filters import denoise
 from neurogen.config import DataConfig
-from neurogen.data.array_file import save_parts
+from neurogen.data.array_file import HIGHEST, save_parts
 from neurogen.data.augment import augmented
 from neurogen.data.cache import built, cache_dir, source_key
 from neurogen.data.errors import DataError
@@ -87,7 +87,19 @@ class RecordingData:
         if self.scaling.fit != "crop":
             return 0.0
         kept = sum(int(self.scaling.fitted(self.prepared[part]).sum(dtype=np.int64)) for part in self._parts())
-        return 1 - kept / max(int(self.event_counts.sum()), 1)
+        total = int(self.event_counts.sum())
+        return 1 - kept / total if total else 0.0
+
+    @property
+    def crop_note(self) -> str | None:
+        """How many events the central crop loses, in a sentence; None without one."""
+        if self.scaling.fit != "crop":
+            return None
+        (width, height), size, total = self.sensor_size, self.scaling.resolution, int(self.event_counts.sum())
+        return (
+            f"the central {size}x{size} of {width}x{height} pixels loses {round(self.lost_share * total):,} of {total:,} "
+            f"counted events ({self.lost_share:.2%})"
+        )
 
     def batch(self, index: NDArray[np.int64] | Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Items in model units, (n, T, 2, R, R) float32; shifted and flipped by the generator where one is given."""
@@ -174,7 +186,9 @@ def _named(source: Recordings, text: str, start: int) -> str:
     """The kernel's "recording i: ..." with the file's name."""
     head, _, reason = text.partition(": ")
     number = head.removeprefix("recording ")
-    return f"{source.path / source.names[start + int(number)]}: {reason}" if number.isdigit() else text
+    if not number.isdigit():
+        return text
+    return f"{source.path / source.names[start + int(number)]}: {reason}; take a fresh copy of it or remove it"
 
 
 def _one_by_one(source: Recordings, config: DataConfig, steps: int) -> Iterator[Prepared]:
@@ -188,4 +202,9 @@ def _one_by_one(source: Recordings, config: DataConfig, steps: int) -> Iterator[
         size = events.sensor_size
         kept = events if config.denoise == "off" else denoise(events, mode=config.denoise)
         frames = to_frames(kept, steps, config.binning)
+        if frames.counts.max(initial=0) > HIGHEST:
+            raise DataError(
+                f"{source.path / name}: expected counts up to {HIGHEST}, a pixel has {frames.counts.max()} in one bin; "
+                f"raise model.steps"
+            )
         yield frames.counts[None], frames.edges[None]

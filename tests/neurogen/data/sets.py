@@ -34,6 +34,7 @@ def recordings(folder: Path, items: dict[str, int], suffix: str = ".bin", size: 
 
 def zipped(folder: Path, archive: Path, below: str = "") -> Path:
     """The files below a folder as a .zip."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
         for file in sorted((folder / below).rglob("*")):
             if file.is_file():
