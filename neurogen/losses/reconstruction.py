@@ -23,25 +23,16 @@ def reconstruction_loss(kind: str, x: Tensor, output: Tensor) -> Tensor:
     return rate - x * rate.log()
 
 
-def constant_loss(kind: str, x: Tensor) -> Tensor:
-    """Mean loss of the best constant output on x, a scalar above 0: median, mean or mean rate.
-
-    For Poisson the loss of a perfect output is subtracted from both, so the scale is that of what can be learnt.
-    """
-    if kind == "l1":
-        return (x - x.median()).abs().mean().clamp_min(SMALLEST_RATE)
-    if kind == "l2":
-        return (x - x.mean()).square().mean().clamp_min(SMALLEST_RATE)
-    best = reconstruction_loss(kind, x, x).mean()
-    return (reconstruction_loss(kind, x, x.mean().expand_as(x)).mean() - best).clamp_min(SMALLEST_RATE)
-
-
 def normalised_loss(kind: str, x: Tensor, output: Tensor, normalise: bool) -> Tensor:
-    """Mean reconstruction loss; with `normalise`, over that of the best constant output of this batch."""
+    """Mean reconstruction loss; with `normalise`, 0 at the truth and 1 at the best constant output for this batch.
+
+    That constant is the median (l1) or the mean. Only Poisson has a loss at the truth to subtract.
+    """
     loss = reconstruction_loss(kind, x, output).mean()
     if not normalise:
         return loss
     with torch.no_grad():
-        scale = constant_loss(kind, x)
+        constant = (x.median() if kind == "l1" else x.mean()).expand_as(x)
         floor = reconstruction_loss(kind, x, x).mean() if kind == "poisson" else 0.0
+        scale = (reconstruction_loss(kind, x, constant).mean() - floor).clamp_min(SMALLEST_RATE)
     return (loss - floor) / scale
