@@ -114,7 +114,8 @@ def train(
 
     out = out or Path("runs") / config.removesuffix(".yaml").replace("/", "-")
     folder = train_run(load_config(find_config(config), overrides or ()), out, resume=resume)
-    typer.echo(str(folder))
+    if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
+        typer.echo(str(folder))
 
 
 @app.command(epilog="Example: neurogen sample runs/demo/model --count 40 --out samples --to bin,aedat4,html")

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from neurogen.config import Config, StageOneConfig, load_config
+from neurogen.config import Config, ConfigError, StageOneConfig, load_config
 from neurogen.model_folder import find_model, load_model
 from neurogen.models.prior import SpikingPrior
 from neurogen.models.size import parameter_counts
@@ -19,6 +19,10 @@ def describe(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """{"parameters": {part: int, ..., "total": int}, "config": settings}; raises ConfigError or ModelFolderError."""
     path = Path(path)
     if path.is_dir():
+        if overrides:
+            raise ConfigError(
+                f"expected no settings beside {path}, which is trained, got {overrides[0]}; leave them out"
+            )
         return _describe_model(find_model(path))
     config = load_config(path, tuple(overrides))
     return {"parameters": parameter_counts(build_on_meta(config)), "config": config.model_dump(mode="json")}

@@ -16,6 +16,7 @@ from neurogen.data import open_data
 from neurogen.data.augment import shifted
 from neurogen.model_folder import StoredModel
 from neurogen.progress import bar
+from neurogen.training.errors import TrainingError
 
 BATCH = 64
 
@@ -45,8 +46,17 @@ class CodeSet:
 
 
 def cached_codes(run: Path, stored: StoredModel, shift: int, device: torch.device) -> tuple[CodeSet, CodeSet]:
-    """Codes of the training set (with shifted variants) and of the held-out set (validation, else test)."""
+    """Codes of the training set (with shifted variants) and of the held-out set (validation, else test).
+
+    Raises TrainingError where the run began with the codes of another first stage.
+    """
     path = run / f"codes-{stored.sha256[:16]}-{shift}.npz"
+    for other in run.glob("codes-*.npz"):
+        if other != path:
+            raise TrainingError(
+                f"expected the first stage that {run} began with ({other.name.split('-')[1]}), got another "
+                f"({stored.sha256[:16]}); start a new run"
+            )
     if not path.is_file():
         arrays = _compute(stored, shift, device)
         with replacing(path) as temporary, open(temporary, "wb") as file:
@@ -65,13 +75,14 @@ def _compute(stored: StoredModel, shift: int, device: torch.device) -> dict[str,
     moves.sort(key=lambda move: move != (0, 0))
     background = stored.scaling.background if stored.scaling is not None else -1.0
     first_stage = stored.first_stage.to(device).eval()
+    kind = np.int16 if config.codebook.size <= 1 << 15 else np.int32
 
-    def codes_of(data: Any, move: tuple[int, int], progress: Any, done: int) -> NDArray[np.int16]:
+    def codes_of(data: Any, move: tuple[int, int], progress: Any, done: int) -> NDArray[np.integer]:
         parts = []
         for start in range(0, len(data), BATCH):
             x = data.batch(np.arange(start, min(start + BATCH, len(data))))
             x = shifted(x, torch.tensor([move]).expand(len(x), 2), background)
-            parts.append(first_stage.encode(x.to(device)).cpu().numpy().astype(np.int16))
+            parts.append(first_stage.encode(x.to(device)).cpu().numpy().astype(kind))
             progress(done + min(start + BATCH, len(data)))
         return np.concatenate(parts)
 

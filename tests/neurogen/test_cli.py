@@ -105,6 +105,10 @@ def test_info_counts_parameters_without_data(run: Command) -> None:
     assert round(parameters["codebook"] / 1e6, 2) == 1.05
 
 
+def test_a_trained_model_takes_no_settings(run: Command, model_folder: Path) -> None:
+    assert "got train.steps=3; leave them out" in refused(run("info", str(model_folder), "train.steps=3"))
+
+
 def test_an_unknown_key_is_answered_with_the_nearest_one(run: Command, tmp_path: Path) -> None:
     result = run("train", "tts_vqvae/digits", "train.bach_size=3", "--out", str(tmp_path / "run"))
     assert "unknown key train.bach_size; did you mean train.batch_size?" in refused(result)

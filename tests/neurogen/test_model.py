@@ -47,6 +47,27 @@ def test_an_unknown_label_is_refused() -> None:
         event_model().sample(1, labels=7)
 
 
+@pytest.mark.parametrize("seed", [-1, 1 << 63])
+def test_a_seed_that_no_generator_takes_is_refused(seed: int) -> None:
+    with pytest.raises(ValueError, match="expected a seed from 0 to"):
+        event_model().sample(1, seed=seed)
+
+
+def test_moving_a_model_gives_the_model_back() -> None:
+    model = event_model()
+    assert model.to("cpu") is model
+    assert model.device == torch.device("cpu")
+
+
+def test_images_are_encoded_and_decoded_in_their_own_shape() -> None:
+    model = image_model()
+    x = torch.rand(3, 1, 16, 16) * 2 - 1
+    codes = model.encode(x)
+    assert codes.shape == (3, 4, 4)
+    assert codes.dtype == torch.int64
+    assert model.decode(codes).shape == x.shape
+
+
 def test_a_model_without_prior_says_how_to_get_one() -> None:
     import dataclasses
 

@@ -31,8 +31,12 @@ def test_the_index_lists_every_file_with_its_checksum(tmp_path: Path) -> None:
     out = write_samples(model.sample(3), model, tmp_path / "out", ("bin", "hdf5"))
     with open(out / "index.csv", newline="") as file:
         rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["path", "label", "seed", "events", "duration_us", "sha256"]
     assert len(rows) == 6
     for row in rows:
+        events = read(out / row["path"], sensor_size=(18, 18))
+        assert (int(row["events"]), int(row["duration_us"])) == (len(events), events.duration_us)
+        assert Path(row["path"]).parent.name == row["label"]
         assert hashlib.sha256((out / row["path"]).read_bytes()).hexdigest() == row["sha256"]
 
 
@@ -77,6 +81,15 @@ def test_views_and_unfolded_frames_are_written(tmp_path: Path) -> None:
         "unfolded.png",
         "index.csv",
     }
+
+
+def test_unfolding_lays_the_frames_of_a_recording_side_by_side(tmp_path: Path) -> None:
+    from PIL import Image
+
+    model = event_model()
+    out = write_samples(model.sample(3), model, tmp_path / "out", ("npz",), unfold=True)
+    with Image.open(out / "unfolded.png") as picture:
+        assert picture.size == (4 * 19 * 2, 3 * 19 * 2)  # four 18-pixel frames and their gaps, twice as large
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:

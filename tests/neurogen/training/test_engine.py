@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -175,6 +176,15 @@ def test_weights_of_another_network_to_start_from_are_refused(finished: Path, re
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_killed_while_it_wrote_its_model_finishes_it(finished: Path, recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    (out / "model" / "config.yaml").unlink()  # the last file of a model folder to be written
+    train_run(stage1_config(recordings), out, resume=True)
+    assert (out / "model" / "config.yaml").read_bytes() == (finished / "model" / "config.yaml").read_bytes()
+    assert weights_digest(out) == weights_digest(finished)
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(finished: Path, recordings: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     _stop_after(7, recordings, out)
@@ -258,6 +268,16 @@ def test_codes_are_computed_once_and_cached_by_checksum(finished: Path, tmp_path
     out = train_run(prior_run_config(finished), tmp_path / "run")
     (cache,) = out.glob("codes-*.npz")
     assert load_model(finished).sha256[:16] in cache.name
+
+
+def test_a_prior_does_not_go_on_over_the_codes_of_another_first_stage(
+    finished: Path, recordings: Path, tmp_path: Path
+) -> None:
+    first = train_run(stage1_config(recordings, steps=2), tmp_path / "first")
+    train_run(prior_run_config(first, steps=2), tmp_path / "prior")
+    train_run(stage1_config(recordings, steps=3), first, resume=True)
+    with pytest.raises(TrainingError, match=r"expected the first stage that .* began with"):
+        train_run(prior_run_config(first, steps=4), tmp_path / "prior", resume=True)
 
 
 def test_sigterm_saves_and_exits(finished: Path, recordings: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ import torch
 from neurogen.config import load_config
 from neurogen.training import train_run
 from neurogen.training.checkpoint import FOLDER, load_newest
+from neurogen.training.stage1 import StageOneSystem  # what a trainer would import after the fork
 
 run, config, kills = Path(sys.argv[1]), load_config(sys.argv[2]), int(sys.argv[3])
 rng, folder, wounded, newest = random.Random(0), run / FOLDER, 0, 0
