@@ -40,20 +40,20 @@ class FileInfo:
 
 def read(
     path: str | Path,
-    format: str | None = None,
-    *,
-    sensor_size: tuple[int, int] | None = None,
     start_us: int | None = None,
     stop_us: int | None = None,
     tolerant: bool = False,
     order: Literal["refuse", "sort"] = "refuse",
+    *,
+    format: str | None = None,
+    sensor_size: tuple[int, int] | None = None,
     convention: str = "jaer",
 ) -> Events:
     """Read a recording.
 
-    format: nmnist, aedat2, aedat4 or hdf5; None asks the content, then the suffix. start_us, stop_us keep
-    start_us <= t < stop_us. tolerant keeps what precedes a damage and warns. order="sort" sorts times that decrease
-    (stable), otherwise they are refused. convention: how AEDAT 2.0 is read, see `formats.aedat2`.
+    start_us, stop_us keep start_us <= t < stop_us. tolerant keeps what precedes a damage and warns. order="sort" sorts
+    times that decrease (stable), otherwise they are refused. format: nmnist, aedat2, aedat4 or hdf5; None asks the
+    content, then the suffix. convention: how AEDAT 2.0 is read, see `formats.aedat2`.
     The sensor's size is the argument, else the file's, else the format's default where all events fit, else it has to
     be given (a data set knows its own, see `datasets`). Raises EventFileError.
     """
@@ -102,8 +102,7 @@ def settle(
 ) -> Events:
     """Decoded columns as Events: time order, the sensor's size and the time window; raises EventFileError.
 
-    sensor_size wins over the file, set_size (of the data set that the file belongs to) stands in where the file is
-    silent.
+    sensor_size wins over the file; set_size, of the data set that the file belongs to, serves where the file is silent.
     """
     if order not in ORDERS:
         raise ValueError(f"expected order to be {' or '.join(ORDERS)}, got {order!r}")

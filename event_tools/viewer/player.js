@@ -61,7 +61,7 @@
 
   function figure(player, grid, recording) {
     const box = make("figure", grid);
-    const view = make("canvas", box, { className: "view", width: recording.w, height: recording.h });
+    const view = make("canvas", box, { className: "view", width: recording.w, height: recording.h, role: "img", ariaLabel: recording.title });
     recording.context = view.getContext("2d");
     recording.image = recording.context.createImageData(recording.w, recording.h);
     const strip = make("div", box, { className: "strip" });
@@ -86,6 +86,8 @@
     }
     const peak = player.recordings.reduce((most, r) => r.bins.reduce((m, bins) => bins.reduce((a, b) => Math.max(a, b), m), most), 1);
     const middle = STRIP.height / 2;
+    const together = Array.from({ length: columns }, (_, i) => player.recordings.reduce((sum, { bins }) => sum + bins[0][i] + bins[1][i], 0));
+    player.busiest = (together.indexOf(Math.max(...together)) + 1) / columns * player.end;
     for (const { strip, bins } of player.recordings) {
       const context = strip.getContext("2d");
       [OFF, ON].forEach((colour, p) => {
@@ -155,12 +157,12 @@
 
   player.ready = (async () => {
     controls(player);
-    const grid = make("div", root, { className: "grid" });
+    const grid = make("div", root, { className: stored.length < 5 ? "grid few" : "grid" });
     player.recordings = await Promise.all(stored.map(unpack));
     for (const { t, n } of player.recordings) if (n) player.end = Math.max(player.end, t[n - 1]);
     for (const recording of player.recordings) figure(player, grid, recording);
     drawStrips(player);
-    player.seek(0);
+    player.seek(player.busiest);  // where there is something to see, also on paper and where motion is not wanted
     matchMedia("(prefers-reduced-motion: reduce)").matches ? player.pause() : player.play();
     new IntersectionObserver((seen) => { player.visible = seen[seen.length - 1].isIntersecting; }).observe(root);
     let last = performance.now();

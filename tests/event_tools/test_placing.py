@@ -6,6 +6,8 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from event_tools import Events, Frames, to_events, to_frames
 from event_tools.datasets import open_recordings
@@ -35,6 +37,18 @@ def random_frames(seed: int) -> Frames:
     return Frames(counts, edges)
 
 
+@st.composite
+def any_frames(draw: st.DrawFn) -> Frames:
+    """Frames as odd as they may be: bins of one microsecond or of years, repeated edges, times near 62 bits."""
+    steps = draw(st.integers(1, 5))
+    widths = draw(st.lists(st.sampled_from([0, 1, 2, 1000, 10**9, 1 << 58]), min_size=steps, max_size=steps))
+    start = draw(st.sampled_from([0, -(1 << 61), 1_700_000_000_000_000, 7]))
+    counts = np.array(draw(st.lists(st.integers(0, 5), min_size=8 * steps, max_size=8 * steps)))
+    counts = counts.reshape(steps, 2, 2, 2)
+    counts[:-1][np.array(widths[:-1], int) == 0] = 0
+    return Frames(counts, np.cumsum([start, *widths]))
+
+
 def smallest_interval(events: Events) -> int:
     """Least time between two events of one pixel."""
     gaps = []
@@ -48,6 +62,26 @@ def test_binning_the_events_gives_the_counts_back_for_any_frames(way: dict) -> N
     for seed in range(60):
         frames = random_frames(seed)
         assert to_frames(to_events(frames, seed=seed, **way), edges=frames.edges) == frames
+
+
+@settings(deadline=None, max_examples=60)
+@given(any_frames(), st.sampled_from(WAYS))
+def test_binning_the_events_gives_the_counts_back_for_the_oddest_frames(frames: Frames, way: dict) -> None:
+    assert to_frames(to_events(frames, **way), edges=frames.edges) == frames
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 60), max_size=12), st.integers(1, 6), st.sampled_from(WAYS))
+def test_an_anchor_keeps_the_frames_of_any_recording_or_is_refused_for_an_empty_end(
+    times: list[int], steps: int, way: dict
+) -> None:
+    n = len(times)
+    frames = to_frames(Events(sorted(times), [0] * n, [0] * n, [1] * n, (1, 1)), steps)
+    if frames.counts[0].any() and frames.counts[-1].any():
+        assert to_frames(to_events(frames, anchor=True, **way), steps=steps) == frames
+    else:
+        with pytest.raises(ValueError, match="first and the last bin"):
+            to_events(frames, anchor=True, **way)
 
 
 @pytest.mark.parametrize("steps", [1, 4, 10])
@@ -175,20 +209,3 @@ def test_the_frames_are_left_as_they_were() -> None:
 def test_wrong_requests_are_refused_in_a_sentence(arguments: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
         to_events(Frames(np.ones((1, 2, 2, 2), int), np.array([0, 10])), **arguments)
-
-
-def test_a_rate_curve_is_the_mean_count_per_bin_and_recording() -> None:
-    first = Events([0, 999, 1000], [0] * 3, [0] * 3, [1] * 3, (1, 1))
-    second = Events([2500], [0], [0], [1], (1, 1))
-    assert RateCurve.measure([first, second]).rates.tolist() == [1.0, 0.5, 0.5]
-
-
-def test_a_rate_curve_survives_its_plain_form() -> None:
-    curve = RateCurve(np.array([0.25, 3.0]), bin_us=500)
-    back = RateCurve.from_dict(curve.to_dict())
-    assert back.bin_us == 500 and np.array_equal(back.rates, curve.rates)
-
-
-def test_a_rate_curve_needs_events() -> None:
-    with pytest.raises(ValueError, match="got none"):
-        RateCurve.measure([Events.empty((2, 2))])
