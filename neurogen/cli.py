@@ -26,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Spiking networks that generate images and event-camera recordings.",
+    epilog="Example: neurogen demo",
 )
 app.add_typer(events_app, name="events", help="Event recordings: info, convert, show, compare.")
 
@@ -104,7 +105,7 @@ def _options(
 def train(
     config: Annotated[str, typer.Argument(help="A name that `neurogen configs` lists, or a YAML file.")],
     overrides: Overrides = None,
-    out: Annotated[Optional[Path], typer.Option(help="Folder of the run.")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="Folder of the run; else runs/<name>.")] = None,  # noqa: UP045
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
     """Train a system; the run can be stopped and resumed bitwise."""
