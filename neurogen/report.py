@@ -1,11 +1,12 @@
-"""The demo's report: one HTML file that loads nothing, with real and generated recordings that play."""
+"""The demo's report: one HTML file that loads nothing, with real and generated recordings that play side by side."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -16,27 +17,38 @@ from numpy.typing import NDArray
 
 from event_tools import Events
 from event_tools.atomic import replacing
+from event_tools.realism import Row
 from event_tools.viewer import player_html
+from neurogen.codebook.usage import usage
 from neurogen.model import Model
-from neurogen.plots import codebook_figure, loss_figure, rates_figure
+from neurogen.plots import codebook_figure, dark, loss_figure, rates_figure
 
 ROW_NAMES = {
     "count_w1": "events per recording",
     "on_share_w1": "share of ON events",
-    "log_isi_w1": "log10 of intervals within a pixel",
-    "rate_tv": "rate curve, 1 ms",
+    "log_isi_w1": "log10 of the interval between events of a pixel",
+    "rate_tv": "event rate over time, 1 ms bins",
     "spatial_js": "where events lie",
     "pixel_tv": "events per pixel",
-    "alternation": "polarity flips within a pixel",
-    "support": "events with company within 3x3 and 5 ms",
-    "ties": "neighbours in time that tie",
+    "alternation": "how often a pixel changes polarity",
+    "support": "events that follow another within 3x3 pixels and 5 ms",
+    "ties": "events in the same microsecond as the one before",
+}
+FACT_NAMES = {
+    "recognised": "generated recordings show the asked label, says a classifier trained on the training recordings",
+    "classifier_on_test": "of real test recordings are given their label by that classifier",
+    "events_per_recording": "events in a generated recording, on average",
 }
 PAGE = Path(__file__).with_name("report.html")
 
 
 @dataclass(frozen=True)
 class ReportInput:
-    """What the report shows: titled recordings, codes (N, h, w) of both kinds, realism rows, firing rates by layer, and the runs by name."""
+    """What the report shows.
+
+    figures: plain values by name; generated, real: (class, recording); generated_codes, real_codes: (N, h, w);
+    realism: rows with their floor; rates: firing rate by layer; runs: run folders by name.
+    """
 
     title: str
     model: Model
@@ -45,60 +57,111 @@ class ReportInput:
     real: list[tuple[str, Events]]
     generated_codes: NDArray[np.int64]
     real_codes: NDArray[np.int64]
-    realism: Sequence[Any]
+    realism: Sequence[Row]
     rates: dict[str, float]
     runs: dict[str, Path]
 
 
 def write_report(path: Path, report: ReportInput) -> Path:
     """Write the page; beside, then renamed."""
-    config = report.model.config
-    book = report.model.stored.first_stage.codebook.table.detach().cpu().numpy()
+    stored, config = report.model.stored, report.model.config
+    book = stored.first_stage.codebook.table.detach().cpu().numpy()
+    parts = (stored.first_stage, *([stored.prior] if stored.prior is not None else []))
+    parameters = " and ".join(f"{sum(p.numel() for p in part.parameters()):,}" for part in parts)
     text = Template(PAGE.read_text(encoding="utf-8")).substitute(
         title=html.escape(report.title),
-        lead=(
-            f"A {config.model.kind} temporal-codebook VQ-VAE over {config.model.steps} time steps and a spiking transformer "
-            f"prior over its {config.codebook.size} codes, trained on this machine's CPU or GPU in minutes."
+        lead=html.escape(
+            f"A {config.model.kind} temporal-codebook VQ-VAE over {config.model.steps} time steps and a spiking "
+            f"transformer prior over its {config.codebook.size} codes ({parameters} parameters), "
+            f"trained on {sum(stored.data_info.label_counts):,} recordings."
         ),
         facts="".join(_fact(key, value) for key, value in report.figures.items()),
-        generated=player_html(report.generated, "generated"),
-        real=player_html(report.real, "real"),
+        player=player_html(side_by_side(report.real, report.generated), "real and generated recordings"),
         realism=_table(report.realism),
         training="".join(
-            f'<img alt="{name} losses" src="{_png(loss_figure(run))}">' for name, run in report.runs.items()
+            f"<h3>{html.escape(name)}</h3>{_picture(f'{name} losses', loss_figure, run)}"
+            for name, run in report.runs.items()
         ),
-        codebook=_png(codebook_figure(report.real_codes, report.generated_codes, book, config.model.steps)),
-        rates=_png(rates_figure(report.rates)),
+        use=f"{_use('real', report.real_codes, len(book))} {_use('generated', report.generated_codes, len(book))}",
+        codebook=_picture(
+            "codebook use", codebook_figure, report.real_codes, report.generated_codes, book, config.model.steps
+        ),
+        rates=_picture("firing rates", rates_figure, report.rates),
     )
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
 
 
+def side_by_side(
+    real: Sequence[tuple[str, Events]], generated: Sequence[tuple[str, Events]]
+) -> list[tuple[str, Events]]:
+    """Both by class, in the order in which classes appear, real ones first: titles "3 real", "3 generated"."""
+    classes = dict.fromkeys(name for name, _ in (*real, *generated))
+    kinds = {"real": real, "generated": generated}
+    return [
+        (f"{name} {kind}", events)
+        for name in classes
+        for kind, recordings in kinds.items()
+        for title, events in recordings
+        if title == name
+    ]
+
+
 def _fact(key: str, value: Any) -> str:
-    shown = (
-        f"{value:,.3g}"
-        if isinstance(value, float) and value < 100
-        else f"{value:,.0f}"
-        if isinstance(value, float)
-        else str(value)
-    )
-    return f'<div class="fact"><b>{html.escape(shown)}</b><span>{html.escape(key.replace("_", " "))}</span></div>'
+    if not isinstance(value, float):
+        shown = str(value)
+    elif value <= 1:
+        shown = f"{100 * value:.1f} %"
+    else:
+        shown = f"{value:,.0f}"
+    name = FACT_NAMES.get(key, key.replace("_", " "))
+    return f'<div class="fact"><b>{html.escape(shown)}</b><span>{html.escape(name)}</span></div>'
 
 
-def _table(rows: Sequence[Any]) -> str:
+def _table(rows: Sequence[Row]) -> str:
+    """A row per figure; the bar grows with the distance over its floor, alike with each doubling."""
     body = "".join(
-        f'<tr><td>{html.escape(ROW_NAMES.get(row.name, row.name))}</td><td class="n">{row.value:.4g}</td><td class="n">{row.floor:.4g}</td>'
-        f"<td>{html.escape(row.unit)}</td></tr>"
+        f'<tr><td>{html.escape(ROW_NAMES.get(row.name, row.name))}</td><td class="n">{_number(row.value)}</td>'
+        f'<td class="n">{_number(row.floor)}</td><td class="unit">{html.escape(row.unit)}</td>'
+        f"<td>{_ratio(row)}</td></tr>"
         for row in rows
     )
-    return f'<table><tr><th>figure</th><th class="n">generated</th><th class="n">floor</th><th>unit</th></tr>{body}</table>'
+    head = (
+        '<tr><th>distance in</th><th class="n">generated</th><th class="n">floor</th><th>unit</th><th>× floor</th></tr>'
+    )
+    return f"<table>{head}{body}</table>"
 
 
-def _png(figure: Any) -> str:
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.{5 if value < 1e-3 else 4}f}"
+
+
+def _ratio(row: Row) -> str:
+    if not row.floor > 0 or math.isnan(row.value):
+        return "–"
+    ratio = row.value / row.floor
+    length = round(min(max(math.log2(max(ratio, 1e-9)) + 2, 0.1), 8) * 14)  # a quarter of the floor is nothing
+    kind = "ratio over" if ratio > 2 else "ratio"
+    return f'<span class="{kind}" style="width: {length}px"></span>{ratio:.1f}'
+
+
+def _use(kind: str, codes: NDArray[np.int64], size: int) -> str:
+    import torch
+
+    found = usage(torch.from_numpy(np.asarray(codes)), size)
+    fired = f"{int(found.used)} of {size} rows fire"
+    return f"In {len(codes)} {kind} recordings {fired}, perplexity {found.perplexity:.0f}."
+
+
+def _picture(alt: str, draw: Callable[..., Any], *arguments: Any) -> str:
+    """The figure that draw(*arguments) makes, on a dark ground, inside the page."""
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+    with dark():
+        figure = draw(*arguments)
+        figure.savefig(buffer, format="png", dpi=120, bbox_inches="tight")
     plt.close(figure)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
