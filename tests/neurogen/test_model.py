@@ -98,3 +98,10 @@ def test_images_are_eight_bit() -> None:
     assert samples.images.dtype == np.uint8
     with pytest.raises(ValueError, match="got images"):
         samples.recordings()
+
+
+def test_b5_values_beyond_the_range_are_clamped() -> None:
+    model, n = image_model(), 3
+    values = torch.tensor([-7.0, 0.0, 7.0]).view(3, 1, 1, 1).expand(n, 1, 16, 16)
+    images = model.finish(values, torch.zeros(n, 4, 4, dtype=torch.int64), np.zeros(n, np.int64)).images
+    assert [image.min() for image in images] == [image.max() for image in images] == [0, 128, 255]
