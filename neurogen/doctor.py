@@ -27,7 +27,7 @@ class NeuronUse:
     kind: str
     backend: str
     operator: str | None
-    """SpikingJelly's implementation (torch, triton or cuda), where its operator runs."""
+    """SpikingJelly's implementation (torch-reference, torch, triton or cuda), where its operator runs."""
     others: dict[str, str]
     """Why each other backend is not taken."""
 
