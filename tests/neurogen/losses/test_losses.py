@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from neurogen.config import LossConfig
+from neurogen.config import LossConfig, load_config
 from neurogen.losses import StageOneObjective, stage1
 from neurogen.losses.adversarial import PatchDiscriminator, adaptive_weight, hinge_loss
 from neurogen.losses.perceptual import LPIPS
 from neurogen.losses.reconstruction import normalised_loss, reconstruction_loss
 from tests.data import data_path
+from train import config_names, find_config
 
 
 def test_l1_and_l2_are_what_they_say() -> None:
@@ -130,6 +131,16 @@ def test_b13_recordings_are_judged_in_one_pass_over_all_steps() -> None:
     assert discriminator.seen == [(12, 2, 8, 8), (24, 2, 8, 8)]
 
 
+@pytest.mark.parametrize(
+    ("name", "batches"), [("celeba", 15_001), ("bedroom", 15_001), ("nmnist", 5 * 938), ("fashion", 10 * 469)]
+)
+def test_b9_published_configurations_start_it_by_batches(name: str, batches: int) -> None:
+    """The release's step 30,001 counts two optimisers; its epochs hold 938 batches of 64 or 469 of 128."""
+    config = load_config(find_config(f"tts_vqvae/{name}"))
+    assert config.losses.adversarial
+    assert config.losses.adversarial_start == batches
+
+
 def test_recordings_are_judged_frame_by_frame_and_images_once() -> None:
     made, discriminator = objective(start=0)
     x, values, last = batch()
@@ -213,6 +224,13 @@ def test_perceptual_weights_that_are_none_are_refused_by_name(vgg: Vgg, tmp_path
 def test_recordings_have_no_perceptual_loss() -> None:
     with pytest.raises(ValueError, match=r"1 or 3 channels for LPIPS, got 2; set losses\.perceptual=off"):
         StageOneObjective(LossConfig(perceptual="lpips"), 2)
+
+
+@pytest.mark.parametrize("name", [name for name in config_names() if name.startswith("tts_vqvae")])
+def test_no_event_one_channel_or_small_configuration_asks_for_it(name: str) -> None:
+    config = load_config(find_config(name))
+    colour = config.model.coding == "direct" and config.data.channels == 3 and not name.endswith("-small")
+    assert (config.losses.perceptual == "lpips") == colour
 
 
 @dataclass(frozen=True)
