@@ -140,6 +140,16 @@ def test_cut_anywhere_it_is_refused(tmp_path: Path, step: int) -> None:
         assert after_damage(data[:cut], "one.h5", tolerant=True) in (None, EVENTS[:0], EVENTS), cut
 
 
+def test_half_an_address_at_the_cut_leads_nowhere(tmp_path: Path) -> None:
+    write(tmp_path / "one.h5", EVENTS)
+    data = (tmp_path / "one.h5").read_bytes()
+    trees = [at for at in range(len(data)) if data[at : at + 5] == b"TREE\x01"]  # nodes that hold addresses of chunks
+    assert len(trees) == 5
+    for at in trees:
+        for cut in range(at + 24, at + 64):  # the first key, its address and the key after it
+            assert after_damage(data[:cut], "one.h5", tolerant=True) in (None, EVENTS[:0], EVENTS), cut
+
+
 def test_a_chunk_that_was_never_written_holds_no_events(tmp_path: Path) -> None:
     path = tmp_path / "one.h5"
     with h5py.File(path, "w") as file:
