@@ -21,6 +21,7 @@ Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Weight = Annotated[float, Field(ge=0.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class ConfigError(ValueError):
@@ -103,7 +104,7 @@ class GatedConfig(Section):
 
     width: Annotated[int, Field(ge=32, multiple_of=32)] = 128
     """Channels of the first level (GroupNorm has 32 groups)."""
-    multipliers: tuple[Positive, ...] = (1, 1, 2, 2, 4)
+    multipliers: Annotated[tuple[Positive, ...], Field(min_length=1)] = (1, 1, 2, 2, 4)
     """Channels of each level over width; one halving between levels."""
     blocks: Positive = 2
     """Residual blocks per encoder level; the decoder has one more."""
@@ -120,7 +121,7 @@ class GatedConfig(Section):
 class SpikingConfig(Section):
     """A plain chain conv - BN - LIF that a chip can run; spikes between layers are strictly binary."""
 
-    widths: tuple[Positive, ...] = (32, 64)
+    widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (32, 64)
     """Channels of each level; every level halves the resolution."""
     blocks: Natural = 1
     """Residual blocks LIF(BN conv s1 + g s0) at the last level, in encoder and decoder each."""
@@ -243,7 +244,7 @@ class TrainConfig(Section):
     """Learning rate, absolute."""
     optimiser: Literal["adam", "adamw"] = "adam"
     """adamw decays linear and convolution weights only."""
-    betas: tuple[Fraction, Fraction] = (0.5, 0.9)
+    betas: tuple[Decay, Decay] = (0.5, 0.9)
     """Moment decays."""
     weight_decay: Weight = 0.0
     """Decoupled weight decay."""
@@ -253,7 +254,7 @@ class TrainConfig(Section):
     """Steps of linear warm-up."""
     clip: Weight = 0.0
     """Largest gradient norm; 0 is none."""
-    average: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    average: Decay = 0.0
     """Decay of averaged weights that are saved instead; 0 is off."""
     init_from: str | None = None
     """Run or model folder whose weights to start from."""
@@ -405,12 +406,12 @@ def _apply(values: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"expected section.key=value, got {override!r}")
     *sections, name = key.split(".")
-    for section in sections:
+    for depth, section in enumerate(sections, 1):
         if values.get(section) is None:
             values[section] = {}
         values = values[section]
         if not isinstance(values, dict):
-            raise ConfigError(f"{key}: {section} is a value, not a section; set it as {section}=VALUE")
+            raise ConfigError(f"{key}: {section} is a value, not a section; set {'.'.join(sections[:depth])}=VALUE")
     try:
         values[name] = parse_yaml(text)
     except yaml.YAMLError:

@@ -28,8 +28,8 @@ BOUNDS = {
     "less_than_equal": ("le", "a number up to"),
     "less_than": ("lt", "a number below"),
     "multiple_of": ("multiple_of", "a multiple of"),
-    "too_short": ("min_length", "a list as long as"),
-    "too_long": ("max_length", "a list no longer than"),
+    "too_short": ("min_length", "a list of length at least"),
+    "too_long": ("max_length", "a list of length up to"),
 }
 
 

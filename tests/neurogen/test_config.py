@@ -80,13 +80,25 @@ def test_a_wrong_word_is_answered_with_every_word_allowed() -> None:
         ("train", "lr", None, "expected a number, got null"),
         ("train", "tensorboard", "perhaps", "expected true or false, got 'perhaps'"),
         ("train", "init_from", 3, "expected text, got 3"),
+        ("train", "betas", [1.0, 0.9], "expected a number below 1, got 1.0"),
         ("model", "gated", 3, "expected a section with settings of its own, got 3"),
     ],
 )
 def test_a_wrong_value_is_answered_with_its_path_and_what_was_expected(
     section: str, key: str, value: Any, expected: str
 ) -> None:
-    assert refusal(**{section: {key: value}}) == f"configuration: {section}.{key}: {expected}"
+    place = f"{section}.{key}.0" if isinstance(value, list) else f"{section}.{key}"
+    assert refusal(**{section: {key: value}}) == f"configuration: {place}: {expected}"
+
+
+def test_a_network_without_levels_is_refused() -> None:
+    assert "model.spiking.widths: expected a list of length at least 1, got []" in refusal(
+        model={"spiking": {"widths": []}}
+    )
+
+
+def test_a_seed_that_no_generator_takes_is_refused() -> None:
+    assert "seed: expected a number below" in refusal(seed=1 << 63)
 
 
 def test_a_wrong_element_of_a_list_is_named_by_position() -> None:
@@ -148,7 +160,8 @@ def test_a_path_stays_text(tmp_path: Path) -> None:
     [
         ("train.lr", "expected section.key=value, got 'train.lr'"),
         ("=3", "expected section.key=value, got '=3'"),
-        ("seed.lr=3", "seed.lr: seed is a value, not a section"),
+        ("seed.lr=3", "seed.lr: seed is a value, not a section; set seed=VALUE"),
+        ("data.name.x=3", "data.name.x: name is a value, not a section; set data.name=VALUE"),
         ("train.lr=[", "train.lr: expected a value as YAML spells it, got '['"),
     ],
 )
