@@ -130,6 +130,15 @@ def test_a_monitor_on_the_neuron_sees_its_spikes(backend: str) -> None:
     assert torch.equal(seen.records[0] * x, plain)
 
 
+@pytest.mark.parametrize("detach", [True, False])
+def test_watching_a_gate_changes_no_bit_of_its_gradient(detach: bool) -> None:
+    gate, x = Gate(LIF(backend="torch", detach_reset=detach)), currents(4, 3, 7, dtype=torch.float32)
+    plain = run(gate, gate.neuron, x, torch.zeros(3, 7))
+    with monitor.OutputMonitor(gate, LIF):
+        watched = run(gate, gate.neuron, x, torch.zeros(3, 7))
+    assert all(torch.equal(a, b) for a, b in zip(plain, watched, strict=True))
+
+
 def test_a_gate_of_learned_neurons_or_single_steps_is_the_plain_product() -> None:
     x = currents(4, 7)
     learned = PLIF()

@@ -156,6 +156,13 @@ def test_a_copy_shares_nothing_with_its_original() -> None:
     assert twin[1].v == 0.0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_shallow_copy_is_of_the_same_kind(kind: type) -> None:
+    twin = copy.copy(kind(backend="spikingjelly"))
+    assert type(twin) is kind
+    assert twin.backend == "spikingjelly"
+
+
 def test_moving_to_another_precision_moves_the_membrane() -> None:
     net = network(LIF())
     net(inputs())
