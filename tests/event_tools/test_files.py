@@ -143,6 +143,15 @@ def test_times_that_decrease_are_refused_and_sorted_on_request_keeping_ties_in_o
         read(path, order="keep")  # type: ignore[arg-type]
 
 
+def test_sorting_keeps_the_file_order_of_many_equal_times(tmp_path: Path) -> None:
+    x = np.arange(200, dtype=np.uint8)
+    records = np.zeros((200, 5), np.uint8)
+    records[:, 0], records[:, 4] = x, x % 2 == 0  # times 1, 0, 1, 0, ...
+    (tmp_path / "one.bin").write_bytes(records.tobytes())
+    events = read(tmp_path / "one.bin", order="sort", sensor_size=(200, 1))
+    assert events.x.tolist() == [*range(1, 200, 2), *range(0, 200, 2)]
+
+
 def test_info_says_what_a_file_holds(path: Path) -> None:
     answer = info(path)
     assert answer.path == str(path)
