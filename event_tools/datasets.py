@@ -67,10 +67,13 @@ class Recordings:
         """Whether every file is in N-MNIST's format, so that `raw_bytes` can be binned directly."""
         return all(name.lower().endswith(nmnist.SUFFIXES) for name in self.names)
 
-    def raw_bytes(self) -> Iterator[bytes]:
-        """The files' bytes in order; raises EventFileError."""
+    def raw_bytes(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes of files start to stop - 1, in order; raises EventFileError.
+
+        An archive is read by one thread at a time; for more, take a `copy.copy` of this object for each.
+        """
         folder = self.path.is_dir()
-        for name in self.names:
+        for name in self.names[start:stop]:
             yield load_bytes(self.path / name) if folder else self._member(name)
 
     def _member(self, name: str) -> bytes:

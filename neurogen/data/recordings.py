@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import os
+import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -27,7 +30,7 @@ from neurogen.data.errors import DataError
 from neurogen.data.scaling import Scaling, measure_class_peaks, measure_scale
 from neurogen.progress import bar
 
-BULK = 1024  # recordings prepared at once
+BULK = 256  # recordings prepared at once
 LAYOUT = 2  # of the cache; raise it when what is stored changes
 NMNIST_SENSOR = (34, 34)
 Prepared = tuple[NDArray[np.integer], NDArray[np.int64]]  # counts and bin edges
@@ -96,10 +99,8 @@ class RecordingData:
         if self.scaling.fit != "crop":
             return None
         (width, height), size, total = self.sensor_size, self.scaling.resolution, int(self.event_counts.sum())
-        return (
-            f"the central {size}x{size} of {width}x{height} pixels loses {round(self.lost_share * total):,} of {total:,} "
-            f"counted events ({self.lost_share:.2%})"
-        )
+        lost = f"{round(self.lost_share * total):,} of {total:,} counted events ({self.lost_share:.2%})"
+        return f"the central {size}x{size} of {width}x{height} pixels loses {lost}"
 
     def batch(self, index: NDArray[np.int64] | Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Items in model units, (n, T, 2, R, R) float32; shifted and flipped by the generator where one is given."""
@@ -164,22 +165,25 @@ def _prepare(source: Recordings, config: DataConfig, steps: int, folder: Path) -
 
 
 def _bulk(source: Recordings, config: DataConfig, steps: int) -> Iterator[Prepared]:
-    """Counts of BULK recordings at a time, while a thread reads (and unpacks) the next ones."""
+    """Counts of BULK recordings at a time; threads read, unpack and bin the blocks to come."""
     threads, size = os.cpu_count() or 1, source.sensor_size or NMNIST_SENSOR
-    data, done = source.raw_bytes(), 0
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(_take, data)
-        while buffers := coming.result():
-            coming = reader.submit(_take, data)
-            try:
-                yield nmnist_counts(buffers, steps, config.binning, config.denoise, size, threads)
-            except ValueError as error:
-                raise DataError(_named(source, str(error), done)) from None
-            done += len(buffers)
+    own = threading.local()
 
+    def block(start: int) -> Prepared:
+        if not hasattr(own, "source"):
+            own.source = copy.copy(source)  # with an open archive of its own
+        buffers = list(own.source.raw_bytes(start, start + BULK))
+        try:
+            return nmnist_counts(buffers, steps, config.binning, config.denoise, size, threads=1)
+        except ValueError as error:
+            raise DataError(_named(source, str(error), start)) from None
 
-def _take(data: Iterator[bytes]) -> list[bytes]:
-    return list(itertools.islice(data, BULK))
+    starts = iter(range(0, len(source), BULK))
+    with ThreadPoolExecutor(threads) as pool:
+        coming = deque(pool.submit(block, start) for start in itertools.islice(starts, threads + 1))
+        while coming:
+            yield coming.popleft().result()
+            coming.extend(pool.submit(block, start) for start in itertools.islice(starts, 1))
 
 
 def _named(source: Recordings, text: str, start: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from neurogen.codebook.usage import usage
 from neurogen.config import StageOneConfig
-from neurogen.data import describe_data, open_data
+from neurogen.data import RecordingData, describe_data, open_data
 from neurogen.losses import StageOneObjective
 from neurogen.model_folder import load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
@@ -108,7 +109,13 @@ class StageOneSystem:
 
     def finish(self, folder: Path, figures: dict[str, float]) -> None:
         """Write the model folder."""
-        use = {"held-out mse": round(figures["val_mse"], 6), "held-out perplexity": round(figures["val_perplexity"], 2)}
+        use: dict[str, float | str] = {
+            "held-out mse": round(figures["val_mse"], 6),
+            "held-out perplexity": round(figures["val_perplexity"], 2),
+        }
+        if isinstance(self.data, RecordingData) and (note := self.data.crop_note):
+            use["crop"] = note
+            sys.stderr.write(f"data: {note}\n")
         save_model(
             folder,
             stage1=self.config,

@@ -216,7 +216,7 @@ def test_a_damaged_recording_is_refused_by_name_and_nothing_is_kept(
 
 
 def test_an_interruption_leaves_nothing(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     folder = recordings(tmp_path, LAYOUT)
