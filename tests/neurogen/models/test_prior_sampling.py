@@ -75,6 +75,7 @@ def test_sampling_a_after_b_equals_a_alone_and_takes_no_random_numbers() -> None
     prior, u = small(), uniforms(4)
     alone = small().sample(u)
     prior.sample(uniforms(6, 1))
+    prior.sample(uniforms(4, 2))
     state = torch.get_rng_state()
     assert torch.equal(prior.sample(u), alone)
     assert torch.equal(torch.get_rng_state(), state)
