@@ -28,7 +28,7 @@ from neurogen.training.checkpoint import load_newest, save_checkpoint
 from neurogen.training.device import choose_device
 from neurogen.training.distributed import any_process, leader_first, processes, rank, share_state, world
 from neurogen.training.errors import TrainingError
-from neurogen.training.log import MetricsLog, check_tensorboard
+from neurogen.training.log import MetricsLog, check_tensorboard, read_metrics
 from neurogen.training.optimisers import learning_rate
 from neurogen.training.order import batch_items, step_seed
 from neurogen.training.run_folder import open_run
@@ -81,11 +81,11 @@ def train_run(config: Config, out: Path, resume: bool = False) -> Path:
             with leader_first():
                 system = _system_type(config)(config, device, out)
             batch_items(config.seed, 0, system.items, config.train.batch_size, rank(), world())
+            _loop(system, out, device, resume)
         except BaseException:
             if rank() == 0:
                 _forget_unstarted(out)
             raise
-        _loop(system, out, device, resume)
     return out
 
 
@@ -202,8 +202,8 @@ def _restore(system: System, average: WeightAverage, out: Path, device: torch.de
 
 def _forget_unstarted(out: Path) -> None:
     """Remove a run that failed before it began, so that the mended command can be given again."""
-    if not (out / "checkpoints").exists() and not (out / "metrics.csv").exists():
-        for path in (out / "config.yaml", *out.glob("codes-*.npz")):
+    if not (out / "checkpoints").exists() and not read_metrics(out / "metrics.csv"):
+        for path in (out / "config.yaml", out / "metrics.csv", *out.glob("codes-*.npz")):
             path.unlink(missing_ok=True)
         if not any(out.iterdir()):
             out.rmdir()

@@ -208,7 +208,23 @@ def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
     )
     with pytest.raises(TrainingError, match=r"the loss became nan at step 1; lower train\.lr"):
         train_run(stage1_config(recordings), out)
-    assert not (out / "model").exists()
+    assert not out.exists()  # nothing had been learnt: the mended command may take the name
+
+
+def test_a_loss_that_is_not_a_number_later_on_keeps_what_was_logged(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, step = tmp_path / "run", StageOneSystem.step
+
+    def failing(self: StageOneSystem, index: torch.Tensor, number: int, log: bool) -> dict[str, float]:
+        if number + 1 == 3:
+            raise TrainingError("the loss became nan at step 3")
+        return step(self, index, number, log)
+
+    monkeypatch.setattr(StageOneSystem, "step", failing)
+    with pytest.raises(TrainingError, match="the loss became nan"):
+        train_run(stage1_config(recordings, checkpoint_every=100), out)
+    assert [row["step"] for row in read_metrics(out / "metrics.csv")] == [2]
 
 
 def test_weights_that_are_not_numbers_never_become_a_checkpoint(
