@@ -86,4 +86,3 @@ def upsample(channels: int, kind: str) -> nn.Module:
     """Double the resolution: nearest then 3x3 convolution (the release), or a transposed convolution (its README)."""
     layer = _Nearest(channels) if kind == "nearest" else nn.ConvTranspose2d(channels, channels, 4, 2, 1)
     return Folded(layer)
-

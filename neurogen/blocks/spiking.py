@@ -1,6 +1,6 @@
 """Blocks of the strictly spiking kind: convolution, batch norm over T and N, neuron. What passes between is 0 or 1.
 
-    residual  LIF(BN(conv s1) + g s0),  s1 = LIF(BN(conv s0))      g: one learned gain per channel, a second synapse
+residual  LIF(BN(conv s1) + g s0),  s1 = LIF(BN(conv s0))      g: one learned gain per channel, a second synapse
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ class ConvBNLIF(nn.Module):
     The convolution has no bias and symmetric padding; `stride` 2 halves the resolution, `transposed` doubles it.
     """
 
-    def __init__(self, channels: int, out: int, kernel: int, stride: int, neurons: NeuronConfig, transposed: bool = False) -> None:
+    def __init__(
+        self, channels: int, out: int, kernel: int, stride: int, neurons: NeuronConfig, transposed: bool = False
+    ) -> None:
         super().__init__()
         padding = (kernel - stride) // 2 if transposed else kernel // 2
         kind = nn.ConvTranspose2d if transposed else nn.Conv2d
