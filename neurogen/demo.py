@@ -19,7 +19,7 @@ from torch import Tensor
 from event_tools import Events
 from event_tools.realism import realism
 from neurogen.config import StageOneConfig, load_config
-from neurogen.data import RecordingData, open_data
+from neurogen.data import RecordingData, classes_in_turn, open_data
 from neurogen.model import Model, Samples, load
 from neurogen.rates import firing_rates
 from neurogen.recognition import CountClassifier
@@ -70,11 +70,11 @@ def _measure(
     model: Model, samples: Samples, train_set: RecordingData, test_set: RecordingData, out: Path
 ) -> tuple[ReportInput, dict[str, Any]]:
     def some(count: int) -> Tensor:
-        return test_set.batch(np.array(_classes_in_turn(test_set.labels, count)))
+        return test_set.batch(classes_in_turn(test_set.labels, count))
 
     generated = samples.recordings()
-    real = [test_set.recording(i) for i in _classes_in_turn(test_set.labels, COMPARED)]
-    as_many = _classes_in_turn(train_set.labels, len(samples))  # a smaller set has larger distances: a fair floor
+    real = [test_set.recording(i) for i in classes_in_turn(test_set.labels, COMPARED)]
+    as_many = classes_in_turn(train_set.labels, len(samples))  # a smaller set has larger distances: a fair floor
     seen = [train_set.recording(i) for i in as_many]
     classifier = CountClassifier(np.asarray(train_set.counts), train_set.labels)
     recognised = int((classifier.predict(samples.counts) == samples.labels).sum())
@@ -84,7 +84,7 @@ def _measure(
         "classifier_on_test": classifier.accuracy(np.asarray(test_set.counts), test_set.labels),
         "events_per_recording": float(np.mean([len(events) for events in generated])),
     }
-    shown = _classes_in_turn(test_set.labels, SHOWN)
+    shown = classes_in_turn(test_set.labels, SHOWN)
     report = ReportInput(
         title=f"neurogen demo: {model.config.data.name}",
         model=model,
@@ -100,14 +100,7 @@ def _measure(
     return report, figures
 
 
-def _classes_in_turn(labels: NDArray[np.int64], count: int) -> list[int]:
-    """Indices of `count` items (all, if there are fewer), as many of each class as there are, sorted by class."""
-    queues = [list(np.flatnonzero(labels == label)) for label in np.unique(labels)]
-    chosen = [int(queue[i]) for i in range(max(map(len, queues))) for queue in queues if i < len(queue)]
-    return sorted(chosen[:count], key=lambda i: labels[i])
-
-
-def _titled(classes: tuple[str, ...], data: RecordingData, index: list[int]) -> list[tuple[str, Events]]:
+def _titled(classes: tuple[str, ...], data: RecordingData, index: NDArray[np.int64]) -> list[tuple[str, Events]]:
     return [(classes[data.labels[i]], data.recording(i)) for i in index]
 
 

@@ -12,14 +12,14 @@ import torch
 
 from event_tools import write
 from neurogen.codebook.usage import usage
-from neurogen.data import open_data
+from neurogen.data import classes_in_turn, open_data
 from neurogen.model import Model
 from neurogen.pictures import colour_counts, image_grid, save_png
 from neurogen.sampling import check_free
 
 
 def reconstruct_test_items(model: Model, out: Path, count: int, data: Path | None = None) -> dict[str, Any]:
-    """Reconstruct the first `count` test items into the new folder `out`; returns figures over them.
+    """Reconstruct `count` test items, classes in turn, into the new folder `out`; returns figures over them.
 
     mse is in model units; recordings also give the mean absolute error of their event totals. Raises OutputError or
     DataError.
@@ -29,7 +29,7 @@ def reconstruct_test_items(model: Model, out: Path, count: int, data: Path | Non
     if data is not None:
         config = config.model_copy(update={"path": str(data)})
     test = open_data(config, model.config.model.steps, "test", scaling=model.stored.scaling)
-    index = np.arange(min(count, len(test)))
+    index = classes_in_turn(test.labels, count)
     x = test.batch(index, None)
     codes = model.encode(x)
     values = model.decode(codes)

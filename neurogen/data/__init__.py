@@ -1,9 +1,19 @@
 """Data sets as arrays of the model's size and range. `open_data` is the way in."""
 
+from neurogen.data.choosing import classes_in_turn
 from neurogen.data.errors import DataError
 from neurogen.data.images import ImageData
 from neurogen.data.opening import Data, describe_data, open_data
 from neurogen.data.recordings import RecordingData
 from neurogen.data.scaling import Scaling
 
-__all__ = ["Data", "DataError", "ImageData", "RecordingData", "Scaling", "describe_data", "open_data"]
+__all__ = [
+    "Data",
+    "DataError",
+    "ImageData",
+    "RecordingData",
+    "Scaling",
+    "classes_in_turn",
+    "describe_data",
+    "open_data",
+]

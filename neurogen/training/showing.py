@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from event_tools import Frames, to_events
@@ -18,32 +19,29 @@ PLAYED = 4
 
 
 def show_reconstructions(
-    folder: Path, step: int, x: Tensor, values: Tensor, data: Data, config: StageOneConfig
+    folder: Path, step: int, index: NDArray[np.int64], values: Tensor, data: Data, config: StageOneConfig
 ) -> None:
-    """reconstructions_<step>.png (item above reconstruction), and for recordings a page that plays some."""
+    """Items `index` of data and what came back for them, values in model units.
+
+    reconstructions_<step>.png has each item above its reconstruction; recordings also get a page that plays some.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"reconstructions_{step:08d}"
+    name, x = f"reconstructions_{step:08d}", data.batch(index)
     if not isinstance(data, RecordingData):
         both = torch.cat((x, values)).clamp(-1, 1)
         pixels = ((both + 1) * 127.5).round().to(torch.uint8).numpy()
         save_png(folder / f"{name}.png", image_grid(pixels, columns=len(x)))
         return
-    labels = data.labels[: len(x)]
+    labels = data.labels[index]
     pairs = [data.scaling.undo(v.numpy(), labels).clip(0) for v in (x, values)]
-    save_png(
-        folder / f"{name}.png", image_grid(colour_counts(np.concatenate([p.sum(1) for p in pairs])), columns=len(x))
-    )
+    summed = np.concatenate([counts.sum(1) for counts in pairs])
+    save_png(folder / f"{name}.png", image_grid(colour_counts(summed), columns=len(x)))
     played = []
-    for i in range(min(PLAYED, len(x))):
-        title = data.classes[labels[i]]
-        made = to_counts(pairs[1][i], config.recording.rounding, config.recording.dead_zone)
-        played.append((f"{title}, real", data.recording(i)))
-        played.append(
-            (
-                f"{title}, reconstructed",
-                to_events(Frames(made, data.edges[i]), refractory_us=config.recording.refractory_us),
-            )
-        )
+    for row, i in enumerate(index[:PLAYED]):
+        title = data.classes[labels[row]]
+        made = to_counts(pairs[1][row], config.recording.rounding, config.recording.dead_zone)
+        again = to_events(Frames(made, data.edges[i]), refractory_us=config.recording.refractory_us)
+        played += [(f"{title}, real", data.recording(int(i))), (f"{title}, reconstructed", again)]
     from event_tools.viewer import write_page
 
     write_page(folder / f"{name}.html", played, title=f"reconstructions after {step} steps")

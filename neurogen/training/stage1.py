@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from neurogen.codebook.usage import usage
 from neurogen.config import StageOneConfig
-from neurogen.data import RecordingData, describe_data, open_data
+from neurogen.data import RecordingData, classes_in_turn, describe_data, open_data
 from neurogen.losses import StageOneObjective
 from neurogen.model_folder import load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
@@ -25,8 +25,8 @@ from neurogen.training.showing import show_reconstructions
 
 AUGMENT_STREAM = 2
 LOSSES = ("total", "nll", "quant", "gen", "disc", "disc_weight", "logits_real", "logits_fake")
-SHOWN = 8
-VALIDATION_BATCH = 100
+SHOWN = 10
+VALIDATION_BATCH = 32  # a layer of the published network takes 8 MB an item at 64 pixels, 67 MB at 256
 
 
 class StageOneSystem:
@@ -103,8 +103,9 @@ class StageOneSystem:
     def pictures(self, folder: Path, step: int) -> None:
         """Held-out items above their reconstructions."""
         self.main.eval()
-        x = self.held_out.batch(np.arange(min(SHOWN, len(self.held_out)))).to(self.device)
-        show_reconstructions(folder, step, x.cpu(), self.main(x).values.cpu(), self.held_out, self.config)
+        index = classes_in_turn(self.held_out.labels, SHOWN)
+        x = self.held_out.batch(index).to(self.device)
+        show_reconstructions(folder, step, index, self.main(x).values.cpu(), self.held_out, self.config)
         self.main.train()
 
     def finish(self, folder: Path, figures: dict[str, float]) -> None:
