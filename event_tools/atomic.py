@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all: written beside their name, then renamed."""
+"""Files and folders that appear whole or not at all: written beside their name, then renamed."""
 
 from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise FileNotFoundError(errno.ENOENT, f"there is no folder {path.parent}", str(path))
     if path.exists() and not path.is_file():
         raise FileExistsError(errno.EEXIST, "a folder, a pipe or a device has that name", str(path))
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.{threading.get_ident():x}.partial")
+    temporary = _beside(path)
     try:
         yield temporary
         with open(temporary, "rb+") as file:
@@ -31,3 +32,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def filling(folder: str | Path) -> Iterator[Path]:
+    """Yields a new folder beside `folder`, whose parents are made; it takes that name on success, else it is removed.
+
+    `folder` must be absent or empty: OSError at the end where it is not.
+    """
+    folder = Path(folder)
+    temporary = _beside(folder)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if folder.is_dir():
+            folder.rmdir()
+        os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name[:200]}.{os.getpid()}.{threading.get_ident():x}.partial")

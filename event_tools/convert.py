@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from event_tools.atomic import filling
 from event_tools.datasets import Recordings, open_recordings
 from event_tools.errors import EventFileError
 from event_tools.files import SUFFIXES, WRITERS, load, settle, write
@@ -61,20 +60,16 @@ def convert_all(
     if not out.absolute().parent.is_dir():
         raise EventFileError(out, f"expected the folder {out.absolute().parent} to exist; make it first")
     recordings = open_recordings(source)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        for i, path in zip(
-            progress(range(len(recordings)), f"converting {source.name}"), _paths(recordings, to), strict=True
-        ):
-            raw, place = recordings.raw(i, *reading.decoding), recordings.path / recordings.names[i]
-            (partial / path).parent.mkdir(parents=True, exist_ok=True)
-            _write(raw, place, partial / path, target, reading, compression)
-        os.replace(partial, out)
+        with filling(out) as partial:
+            paths = _paths(recordings, to)
+            for i in progress(range(len(recordings)), f"converting {source.name}"):
+                raw, place = recordings.raw(i, *reading.decoding), recordings.path / recordings.names[i]
+                (partial / paths[i]).parent.mkdir(parents=True, exist_ok=True)
+                _write(raw, place, partial / paths[i], target, reading, compression)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise EventFileError(out, f"it cannot be written, {reason}; free space or choose another place") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _paths(recordings: Recordings, to: str) -> list[PurePosixPath]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 
 from event_tools import write
+from event_tools.atomic import filling
 from neurogen.codebook.usage import usage
 from neurogen.data import classes_in_turn, open_data
 from neurogen.model import Model
@@ -41,9 +40,7 @@ def reconstruct_test_items(model: Model, out: Path, count: int, data: Path | Non
         "used_codes": int(use.used),
     }
     samples = model.finish(values, codes, test.labels[index])
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
+    with filling(out) as partial:
         if samples.counts is not None:
             true = np.asarray(test.counts[index])
             totals = samples.counts.sum((1, 2, 3, 4)), true.sum((1, 2, 3, 4))
@@ -58,10 +55,4 @@ def reconstruct_test_items(model: Model, out: Path, count: int, data: Path | Non
             real = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
             both_images = np.stack([real, samples.images], 1).reshape(-1, *real.shape[1:])
             save_png(partial / "reconstructions.png", image_grid(both_images, columns=8))
-        if out.is_dir():
-            out.rmdir()
-        os.replace(partial, out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return figures

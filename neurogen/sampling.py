@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
-import shutil
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from event_tools import Events, write
+from event_tools.atomic import filling
 from neurogen.model import Model, Samples
 from neurogen.pictures import colour_counts, frame_strip, image_grid, save_png
 
@@ -46,16 +45,8 @@ def write_samples(
     out = Path(out)
     formats = check_formats(formats, model.makes_recordings)
     check_free(out)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
-    try:
+    with filling(out) as partial:
         _fill(partial, samples, model, formats, seed, options or {}, unfold)
-        if out.is_dir():
-            out.rmdir()
-        os.replace(partial, out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return out
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from event_tools import EventFileError, Events, read, write
-from event_tools.atomic import replacing
+from event_tools.atomic import filling, replacing
 
 SUFFIXES = (".bin", ".aedat4", ".h5")
 
@@ -104,3 +104,26 @@ def test_equal_recordings_give_equal_bytes_whenever_they_are_written(tmp_path: P
     for suffix in SUFFIXES:
         write(tmp_path / f"two{suffix}", some())
         assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"two{suffix}").read_bytes()
+
+
+def test_a_folder_appears_when_it_is_full_and_an_empty_one_is_taken_over(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "set"
+    with filling(out) as partial:
+        (partial / "a").write_text("a")
+        assert not out.exists()
+    assert [path.name for path in out.iterdir()] == ["a"]
+    (tmp_path / "empty").mkdir()
+    with filling(tmp_path / "empty") as partial:
+        (partial / "b").write_text("b")
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["b"]
+
+
+def test_a_folder_that_fails_or_finds_its_name_in_use_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), filling(tmp_path / "one") as partial:
+        (partial / "a").write_text("a")
+        raise KeyboardInterrupt
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "mine").write_text("mine")
+    with pytest.raises(OSError, match="not empty"), filling(tmp_path / "two") as partial:
+        (partial / "a").write_text("a")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["two", "two/mine"]
