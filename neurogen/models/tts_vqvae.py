@@ -122,6 +122,8 @@ class TTSVQVAE(nn.Module):
         super().__init__()
         model, data, width = config.model, config.data, config.codebook.width
         self.coding, self.steps = model.coding, model.steps
+        # On CPUs convolutions are fastest with channels innermost, but group norm is then slower than they gain.
+        self.layout = torch.contiguous_format if model.kind == "gated" else torch.channels_last
         if model.kind == "gated":
             gated = model.gated
             self.code_shape = (data.resolution >> len(gated.multipliers) - 1,) * 2
@@ -164,10 +166,10 @@ class TTSVQVAE(nn.Module):
     def _latents(self, x: Tensor) -> Tensor:
         functional.reset_net(self)
         steps = to_steps(x, self.coding, self.steps)
-        return fold(self.quant_conv, self.encoder(_channels_last(steps)))
+        return fold(self.quant_conv, self.encoder(_laid_out(steps, self.layout)))
 
     def _decoded(self, rows: Tensor) -> Tensor:
-        return self.decoder(fold(self.post_quant_conv, _channels_last(rows)))
+        return self.decoder(fold(self.post_quant_conv, _laid_out(rows, self.layout)))
 
 
 def _check_chip_neuron(neurons: NeuronConfig) -> None:
@@ -187,8 +189,8 @@ def _middle(channels: int, config: GatedConfig, neurons: NeuronConfig) -> list[n
     ]
 
 
-def _channels_last(x: Tensor) -> Tensor:
-    """(T, N, C, H, W) with channels innermost, in which convolutions are fastest; an expanded x stays expanded."""
+def _laid_out(x: Tensor, layout: torch.memory_format) -> Tensor:
+    """(T, N, C, H, W) with its images in that layout; an expanded x stays expanded."""
     if x.stride(0) == 0 and x.shape[0] > 1:
-        return x[0].contiguous(memory_format=torch.channels_last).expand(x.shape)
-    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
+        return x[0].contiguous(memory_format=layout).expand(x.shape)
+    return x.flatten(0, 1).contiguous(memory_format=layout).unflatten(0, x.shape[:2])
