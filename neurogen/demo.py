@@ -24,7 +24,7 @@ from neurogen.model import Model, Samples, load
 from neurogen.rates import firing_rates
 from neurogen.recognition import CountClassifier
 from neurogen.report import ReportInput, write_report
-from neurogen.sampling import write_samples
+from neurogen.sampling import check_free, write_samples
 from neurogen.training import train_run
 
 PER_CLASS = 4
@@ -32,10 +32,16 @@ SHOWN = 20  # recordings of each kind that the page plays
 COMPARED = 100  # real recordings that the generated ones are measured against, and as many for the floor
 CODED = 200  # test recordings whose codes are counted
 RATED = 40  # test recordings whose firing rates are taken
+JUDGED = 5000  # recordings of a split, at most, that the classifier sees: its time grows as their square
 
 
 def run_demo(out: Path, find_config: Callable[[str], Path], data: Path | None = None) -> dict[str, Any]:
-    """Run or finish the demo in `out`; returns its figures. Finished training is kept, the rest is made anew."""
+    """Run or finish the demo in `out`; returns its figures. Finished training is kept, the rest is made anew.
+
+    Raises OutputError for a folder that holds something else, since what the demo makes anew it removes first.
+    """
+    if not (out / "first_stage").is_dir():
+        check_free(out)
     name, extra = ("digits", []) if data is None else ("nmnist-small", [f"data.path={data}"])
     first, second = out / "first_stage", out / "prior"
     _say(f"1/5  recordings ({'simulated digits' if data is None else data})")
@@ -76,12 +82,12 @@ def _measure(
     real = [test_set.recording(i) for i in classes_in_turn(test_set.labels, COMPARED)]
     as_many = classes_in_turn(train_set.labels, len(samples))  # a smaller set has larger distances: a fair floor
     seen = [train_set.recording(i) for i in as_many]
-    classifier = CountClassifier(np.asarray(train_set.counts), train_set.labels)
+    classifier = CountClassifier(*_judged(train_set))
     recognised = int((classifier.predict(samples.counts) == samples.labels).sum())
     rows = realism(generated, real, floor=(seen, real))
     figures: dict[str, Any] = {
         "recognised": f"{recognised} of {len(samples)}",
-        "classifier_on_test": classifier.accuracy(np.asarray(test_set.counts), test_set.labels),
+        "classifier_on_test": classifier.accuracy(*_judged(test_set)),
         "events_per_recording": float(np.mean([len(events) for events in generated])),
     }
     shown = classes_in_turn(test_set.labels, SHOWN)
@@ -98,6 +104,12 @@ def _measure(
         runs={"first stage": out / "first_stage", "prior": out / "prior"},
     )
     return report, figures
+
+
+def _judged(data: RecordingData) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+    """Counts (n, T, 2, H, W) and labels (n,) of at most JUDGED items, classes in turn."""
+    chosen = classes_in_turn(data.labels, JUDGED)
+    return data.prepared[data.index[chosen]], data.labels[chosen]
 
 
 def _titled(classes: tuple[str, ...], data: RecordingData, index: NDArray[np.int64]) -> list[tuple[str, Events]]:

@@ -12,6 +12,7 @@ from neurogen.config import Config, StageOneConfig, dump_config, load_config
 from neurogen.plain_yaml import parse_yaml
 from neurogen.training.errors import TrainingError
 
+WRITTEN = ("checkpoints", "pictures", "model")  # what training fills
 FREE = {
     "steps",
     "log_every",
@@ -43,8 +44,10 @@ def open_run(run: Path, config: Config, resume: bool) -> bool:
             )
         if config.train.steps <= _finished_steps(run, config):
             return True
-    for left in run.rglob(".*.partial"):  # by a process that was killed while it wrote
-        left.unlink(missing_ok=True)
+    for folder in (run, *(run / name for name in WRITTEN)):
+        for left in folder.glob(".*.partial"):  # by a process that was killed while it wrote
+            if left.is_file():  # a folder is being filled by `sample` or `reconstruct`, which is not our business
+                left.unlink(missing_ok=True)
     run.mkdir(parents=True, exist_ok=True)
     with replacing(saved) as temporary:
         temporary.write_text(dump_config(config), encoding="utf-8")

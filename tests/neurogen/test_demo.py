@@ -11,7 +11,9 @@ import pytest
 import neurogen
 from event_tools import read
 from neurogen.config import dump_config
-from neurogen.demo import run_demo
+from neurogen.data import open_data
+from neurogen.demo import _judged, run_demo
+from neurogen.sampling import OutputError
 from tests.neurogen.training.runs import make_recordings, prior_run_config, stage1_config
 
 CLASSES, PER_CLASS = 3, 4
@@ -79,6 +81,26 @@ def test_the_report_loads_nothing_and_shows_the_figures(demo: tuple[Path, dict[s
     assert str(figures["recognised"]) in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert "://" not in re.sub(r"http://www.w3.org/[\w/]+", "", page)
+
+
+def test_a_folder_of_somebody_elses_recordings_is_refused_and_kept(tmp_path: Path) -> None:
+    theirs = tmp_path / "out" / "recordings" / "mine.bin"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"mine")
+    with pytest.raises(OutputError, match="expected --out to be a new or empty folder"):
+        run_demo(tmp_path / "out", lambda name: Path(name))
+    assert theirs.read_bytes() == b"mine"
+
+
+def test_the_classifier_sees_some_of_every_class_of_a_large_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEUROGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("neurogen.demo.JUDGED", 6)
+    config = stage1_config(make_recordings(tmp_path / "data"))
+    counts, labels = _judged(open_data(config.data, config.model.steps, "train"))
+    assert labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert counts.shape == (6, config.model.steps, 2, 34, 34)
 
 
 def test_the_figures_count_recognised_recordings_of_all(demo: tuple[Path, dict[str, object]]) -> None:

@@ -163,6 +163,16 @@ def test_what_a_killed_process_half_wrote_is_cleared_away(recordings: Path, tmp_
     assert not list(out.rglob("*.partial"))
 
 
+def test_what_another_command_is_filling_inside_a_run_is_left_alone(recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    _stop_after(5, recordings, out)
+    theirs = out / ".samples.1.1.partial" / ".samples.npz.1.1.partial"
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"half")
+    train_run(stage1_config(recordings), out, resume=True)
+    assert theirs.read_bytes() == b"half"
+
+
 def test_a_run_starts_from_the_weights_of_another(finished: Path, recordings: Path, tmp_path: Path) -> None:
     out = train_run(stage1_config(recordings, steps=0, init_from=str(finished)), tmp_path / "run")
     assert weights_digest(out) == weights_digest(finished)
