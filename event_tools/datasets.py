@@ -123,15 +123,6 @@ def open_recordings(
     return Recordings(path, chosen, classes, sensor_size)
 
 
-def has_split(path: str | Path, split: str) -> bool:
-    """Whether the folder or archive has recordings of that split."""
-    try:
-        open_recordings(path, split)
-    except EventFileError:
-        return False
-    return True
-
-
 def _listed(path: Path) -> list[str]:
     """Files below a folder or in an archive, with forward slashes."""
     if path.is_dir():

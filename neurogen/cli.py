@@ -143,6 +143,8 @@ def sample(
     check_free(out)
     loaded = load(model, str(choose_device(device)))
     formats = check_formats([name.strip() for name in to.split(",") if name.strip()], loaded.makes_recordings)
+    if loaded.stored.prior is not None and not loaded.conditional:
+        _warn("this prior knows no labels: those of its samples are drawn by chance and say nothing")
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     with bar("sampling", count) as progress:
         samples = loaded.sample(count, label_index(loaded.classes, label), seed, progress=progress, **options)

@@ -29,9 +29,9 @@ CHUNK = 32  # samples per batch, always: a batch of another size may round diffe
 class Samples:
     """What a model made.
 
-    labels: (N,) int64; codes: (N, h, w) int64; images: (N, C, H, W) uint8, or counts: (N, T, 2, H, W) int32 event
-    counts with edges: (T + 1,) int64 microseconds and sensor_size (width, height). placement: keyword arguments of
-    `event_tools.to_events`; seeds: (N,) int64, one per recording.
+    labels: (N,) int64, drawn by chance and without meaning where the prior is unconditional; codes: (N, h, w) int64;
+    images: (N, C, H, W) uint8, or counts: (N, T, 2, H, W) int32 event counts with edges: (T + 1,) int64 microseconds.
+    placement: keyword arguments of `event_tools.to_events`; seeds: (N,) int64, one per recording.
     """
 
     labels: NDArray[np.int64]
@@ -76,6 +76,11 @@ class Model:
     def makes_recordings(self) -> bool:
         """Whether samples are event recordings (else images)."""
         return self.stored.stage1.model.coding == "event"
+
+    @property
+    def conditional(self) -> bool:
+        """Whether there is a prior that knows labels; otherwise the labels of samples say nothing."""
+        return self.stored.prior_config is not None and self.stored.prior_config.model.classes > 0
 
     def to(self, device: str | torch.device) -> Model:
         """Move both stages; returns self."""
@@ -143,12 +148,13 @@ class Model:
             drawn[:n] = self._check_labels(labels, n)
         height, width = self.stored.first_stage.code_shape
         uniforms = torch.from_numpy(np.stack([stream.random(height * width) for stream in streams]))
+        if prefix is not None and (prefix.ndim != 2 or len(prefix) != n):
+            raise ValueError(f"expected a prefix of shape ({n}, P), one row a sample, got {tuple(prefix.shape)}")
         given = None if prefix is None else torch.cat([prefix, prefix[-1:].expand(len(streams) - n, -1)])
-        conditional = self.stored.prior_config is not None and self.stored.prior_config.model.classes > 0
         codes, values = [], []
         for start in range(0, n, CHUNK):
             chunk = slice(start, start + CHUNK)
-            label = torch.from_numpy(drawn[chunk]).to(self.device) if conditional else None
+            label = torch.from_numpy(drawn[chunk]).to(self.device) if self.conditional else None
             code = self.stored.prior.sample(
                 uniforms[chunk].to(self.device),
                 label,
@@ -206,8 +212,7 @@ class Model:
         )
         if given.shape != (n,):
             raise ValueError(f"expected one label or {n} labels, got {len(given)}")
-        prior = self.stored.prior_config
-        if prior is None or prior.model.classes == 0:
+        if not self.conditional:
             raise ValueError("expected no labels, this prior is unconditional; train one with model.classes")
         if given.min() < 0 or given.max() >= len(self.classes):
             raise ValueError(f"expected labels 0 to {len(self.classes) - 1}, got {given.min()} to {given.max()}")

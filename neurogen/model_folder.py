@@ -150,11 +150,6 @@ def load_model(path: str | Path) -> StoredModel:
     )
 
 
-def load_first_stage(path: str | Path) -> StoredModel:
-    """The first stage of a run or model folder; raises ModelFolderError where there is none."""
-    return load_model(path)
-
-
 def mismatch(error: Exception) -> str:
     """The first difference that torch's load_state_dict names, short enough for a sentence."""
     lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]

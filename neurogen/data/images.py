@@ -64,6 +64,8 @@ def open_idx_data(config: DataConfig, folder: Path, split: str) -> ImageData:
     labels = _read_idx(_find(folder, IDX_FILES[split][1]), 1)
     if len(pixels) != len(labels):
         raise DataError(f"{folder}: expected as many labels as images, got {len(labels)} and {len(pixels)}")
+    if labels.max(initial=0) > 9:
+        raise DataError(f"{folder}: expected labels 0 to 9 for data.name={config.name}, got up to {labels.max()}")
     pixels = _fit_all(pixels, config)
     classes = FASHION if config.name == "fashion" else DIGITS
     return ImageData(pixels[:, None], labels.astype(np.int64), classes, config.shift, config.flip)

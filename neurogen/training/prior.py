@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from neurogen.config import PriorConfig
 from neurogen.model import Model
-from neurogen.model_folder import StoredModel, load_first_stage, load_model, mismatch, save_model
+from neurogen.model_folder import StoredModel, load_model, mismatch, save_model
 from neurogen.models.prior import SpikingPrior
 from neurogen.pictures import colour_counts, image_grid, save_png
 from neurogen.rates import neuron_names, watched_rates
@@ -33,7 +33,7 @@ class PriorSystem:
         if config.first_stage is None:
             raise TrainingError("expected first_stage=RUN, the run or model folder of a trained first stage, got none")
         self.config, self.device = config, device
-        self.stored = load_first_stage(config.first_stage)
+        self.stored = load_model(config.first_stage)
         _check_fit(config, self.stored)
         self.main = SpikingPrior(config.model, config.neurons).to(device)
         self.modules: dict[str, nn.Module] = {"prior": self.main}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from event_tools import EventFileError, Events, read, write
-from event_tools.datasets import has_split, open_recordings
+from event_tools.datasets import open_recordings
 from tests.data import data_path
 
 NAMES = ("Train/0/2.bin", "Train/0/10.bin", "Train/7/1.bin", "Test/7/3.bin", "Test/0/4.bin")
@@ -84,11 +84,6 @@ def test_hidden_files_tables_and_loose_files_are_no_recordings(tmp_path: Path) -
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_bytes(b"")
     assert len(open_recordings(source)) == len(NAMES)
-
-
-def test_has_split_looks_for_recordings(tmp_path: Path) -> None:
-    source = folder(tmp_path / "set", ("Train/0/1.bin",))
-    assert has_split(source, "train") and not has_split(source, "test")
 
 
 def test_the_sets_size_serves_files_that_are_silent_and_only_those(tmp_path: Path) -> None:

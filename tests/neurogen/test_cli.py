@@ -169,6 +169,13 @@ def test_sample_writes_a_data_set(run: Command, model_folder: Path, tmp_path: Pa
     assert sorted(p.name for p in (out / "Train" / "b").iterdir()) == ["00000.bin", "00001.bin"]
 
 
+def test_labels_that_say_nothing_are_told(run: Command, tmp_path: Path) -> None:
+    folder = event_model(classes=0).save(tmp_path / "model")
+    result = run("sample", str(folder), "--out", str(tmp_path / "out"), "--count", "1", "--to", "npz")
+    assert result.returncode == 0
+    assert result.stderr.strip().endswith("those of its samples are drawn by chance and say nothing")
+
+
 def test_configs_lists_the_published_and_the_small_ones(run: Command) -> None:
     names = run("configs").stdout.split()
     assert {"tts_vqvae/nmnist", "tts_vqvae/nmnist-small", "prior/nmnist", "tts_vqvae/digits", "prior/digits"} <= set(

@@ -85,6 +85,12 @@ def test_a_prefix_of_codes_is_completed() -> None:
     assert samples.codes.reshape(1, -1)[0, :5].tolist() == [3, 1, 4, 1, 5]
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (1, 5), (5,)])
+def test_a_prefix_that_is_not_one_row_a_sample_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected a prefix of shape \(2, P\), one row a sample, got "):
+        event_model().sample(2, prefix=torch.zeros(shape, dtype=torch.int64))
+
+
 def test_reconstruct_is_decode_of_encode() -> None:
     model = event_model()
     x = torch.rand(5, 4, 2, 16, 16)

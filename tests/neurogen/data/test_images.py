@@ -95,6 +95,12 @@ def test_fewer_labels_than_images_are_refused(tmp_path: Path) -> None:
         open_data(config(tmp_path), 2, "train")
 
 
+def test_labels_of_another_set_are_refused(tmp_path: Path) -> None:
+    idx(mnist_like(tmp_path) / "train-labels-idx1-ubyte", np.arange(30, dtype=np.uint8))
+    with pytest.raises(DataError, match=r"expected labels 0 to 9 for data\.name=mnist, got up to 29"):
+        open_data(config(tmp_path), 2, "train")
+
+
 @pytest.mark.parametrize("content", [b"", b"\0\0\x08\x03", b"\0\0\x08\x03" + b"\0\0\0\x09" * 3 + b"12", b"<html>"])
 def test_a_damaged_idx_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (mnist_like(tmp_path) / "train-images-idx3-ubyte").write_bytes(content)
