@@ -50,8 +50,6 @@ def run_demo(out: Path, find_config: Callable[[str], Path], data: Path | None = 
     train_set = open_data(config.data, config.model.steps, "train")
     test_set = open_data(config.data, config.model.steps, "test", scaling=train_set.scaling)
     _say(f"     {len(train_set)} to learn from, {len(test_set)} to compare with")
-    if train_set.crop_note:
-        _say(f"     {train_set.crop_note}")
     _say("2/5  a spiking VQ-VAE with a temporal codebook")
     train_run(config, first, resume=first.exists())
     _say("3/5  a spiking prior over its codes")

@@ -192,7 +192,10 @@ def _named(source: Recordings, text: str, start: int) -> str:
     number = head.removeprefix("recording ")
     if not number.isdigit():
         return text
-    return f"{source.path / source.names[start + int(number)]}: {reason}; take a fresh copy of it or remove it"
+    advice = "take a fresh copy of it or remove it"
+    if source.sensor_size is None:
+        advice += ", or give another sensor's size by event-tools convert --to aedat4 --sensor WIDTHxHEIGHT"
+    return f"{source.path / source.names[start + int(number)]}: {reason}; {advice}"
 
 
 def _one_by_one(source: Recordings, config: DataConfig, steps: int) -> Iterator[Prepared]:

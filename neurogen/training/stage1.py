@@ -40,6 +40,9 @@ class StageOneSystem:
             config.data, config.model.steps, "validation" if held_out else "test", self.data.scaling
         )
         self.items = len(self.data)
+        self.crop_note = self.data.crop_note if isinstance(self.data, RecordingData) else None
+        if self.crop_note and rank() == 0:
+            sys.stderr.write(f"data: {self.crop_note}\n")
         self.main = TTSVQVAE(config).to(device)
         self.main.codebook.set_run_length(config.train.steps, config.seed)
         self.objective = StageOneObjective(config.losses, config.data.channels).to(device)
@@ -114,9 +117,8 @@ class StageOneSystem:
             "held-out mse": round(figures["val_mse"], 6),
             "held-out perplexity": round(figures["val_perplexity"], 2),
         }
-        if isinstance(self.data, RecordingData) and (note := self.data.crop_note):
-            use["crop"] = note
-            sys.stderr.write(f"data: {note}\n")
+        if self.crop_note:
+            use["crop"] = self.crop_note
         save_model(
             folder,
             stage1=self.config,

@@ -215,6 +215,12 @@ def test_a_damaged_recording_is_refused_by_name_and_nothing_is_kept(
     assert list((cache / "recordings").iterdir()) == []
 
 
+def test_ones_own_files_of_a_larger_sensor_are_told_how_to_say_so(tmp_path: Path) -> None:
+    source = recordings(tmp_path / "set", {"0": 12}, size=(64, 48))
+    with pytest.raises(DataError, match="or give another sensor's size by event-tools convert --to aedat4 --sensor"):
+        open_data(config(source, name="recordings"), 4, "train")
+
+
 def test_an_interruption_leaves_nothing(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
