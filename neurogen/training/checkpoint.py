@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from event_tools.atomic import replacing
+from neurogen.training.errors import TrainingError
 
 FOLDER = "checkpoints"
 
@@ -34,8 +35,12 @@ def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> P
 
 
 def load_newest(run: Path, device: torch.device) -> dict[str, Any] | None:
-    """The newest checkpoint that can be read, or None; a damaged one is warned of and the one before taken."""
-    for path in _newest_first(run / FOLDER):
+    """The newest checkpoint that can be read, or None where there are none.
+
+    A damaged one is warned of and the one before taken; raises TrainingError where all are.
+    """
+    paths = _newest_first(run / FOLDER)
+    for path in paths:
         try:
             return torch.load(path, map_location=device, weights_only=True)
         except (
@@ -50,6 +55,10 @@ def load_newest(run: Path, device: torch.device) -> dict[str, Any] | None:
             warnings.warn(
                 f"{path} cannot be read ({' '.join(str(error).split())[:80]}); taking the one before", stacklevel=2
             )
+    if paths:
+        raise TrainingError(
+            f"expected a checkpoint that can be read in {run / FOLDER}, all {len(paths)} are damaged; start a new run"
+        )
     return None
 
 

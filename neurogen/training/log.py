@@ -21,7 +21,7 @@ class MetricsLog:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.columns)
             writer.writerows([_cell(row.get(column)) for column in self.columns] for row in rows)
-        self.board = _board(run) if tensorboard else None
+        self.board = _board(run, step) if tensorboard else None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append one row; columns without a value stay empty."""
@@ -58,7 +58,7 @@ def check_tensorboard() -> None:
         raise ImportError("train.tensorboard=true needs tensorboard: pip install 'neurogen[logging]'") from error
 
 
-def _board(run: Path) -> Any:
+def _board(run: Path, step: int) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(run / "tensorboard"))
+    return SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)

@@ -34,6 +34,8 @@ def open_run(run: Path, config: Config, resume: bool) -> bool:
         raise TrainingError(
             f"expected --out to be a new run, {run} exists; add --resume to go on with it or take another name"
         )
+    if resume and not saved.is_file() and run.is_dir() and any(_foreign(entry.name) for entry in run.iterdir()):
+        raise TrainingError(f"expected {run} to be a run to go on with, it has no config.yaml; take another name")
     if saved.is_file():
         before = load_config(saved)
         difference = _first_difference(before.model_dump(mode="json"), config.model_dump(mode="json"))
@@ -52,6 +54,11 @@ def open_run(run: Path, config: Config, resume: bool) -> bool:
     with replacing(saved) as temporary:
         temporary.write_text(dump_config(config), encoding="utf-8")
     return False
+
+
+def _foreign(name: str) -> bool:
+    """Whether a run that ended before its config.yaml was written could not have left an entry of this name."""
+    return name != "tensorboard" and not name.startswith(".")
 
 
 def _finished_steps(run: Path, config: Config) -> int:

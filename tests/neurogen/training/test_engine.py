@@ -205,6 +205,25 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(finished: Path, record
     assert weights_digest(out) == weights_digest(finished)
 
 
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_again(recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    _stop_after(5, recordings, out)
+    rows = (out / "metrics.csv").read_bytes()
+    for path in (out / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="cannot be read"), pytest.raises(TrainingError, match="are damaged"):
+        train_run(stage1_config(recordings), out, resume=True)
+    assert (out / "metrics.csv").read_bytes() == rows
+
+
+def test_a_folder_that_is_no_run_is_not_gone_on_with(recordings: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "metrics.csv").write_text("mine")
+    with pytest.raises(TrainingError, match=r"it has no config\.yaml; take another name"):
+        train_run(stage1_config(recordings), tmp_path / "notes", resume=True)
+    assert (tmp_path / "notes" / "metrics.csv").read_text() == "mine"
+
+
 def test_only_the_last_checkpoints_are_kept(finished: Path) -> None:
     assert [p.name for p in sorted((finished / "checkpoints").iterdir())] == ["step_00000006.pt", "step_00000008.pt"]
 
