@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from event_tools.command import run_command, tell
+
 if TYPE_CHECKING:
     from event_tools.datasets import Recordings
     from event_tools.events import Events
@@ -40,11 +42,7 @@ Tolerant = Annotated[bool, typer.Option("--tolerant", help="Keep what precedes a
 
 def main() -> None:
     """Run the command line; exits 2 with one sentence for anything a person can mend."""
-    try:
-        app(prog_name="event-tools")
-    except (ValueError, OSError, ImportError) as error:
-        sys.stderr.write(f"event-tools: {' '.join(str(error).split()) or type(error).__name__}\n")
-        raise SystemExit(2) from None
+    run_command(app, "event-tools")
 
 
 @app.command(epilog="Example: event-tools info 00002.bin --json")
@@ -196,7 +194,7 @@ def _told_warnings() -> Iterator[None]:
         warnings.simplefilter("always")
         yield
     for warning in caught:
-        typer.echo(f"event-tools: {warning.message}", err=True)
+        tell("event-tools", str(warning.message))
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

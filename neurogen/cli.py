@@ -6,19 +6,15 @@ heavy is imported inside the command that needs it, so that --help and --version
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import signal
-import sys
-import warnings
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Optional
 
 import typer
 
 from event_tools.cli import app as events_app
+from event_tools.command import run_command, tell
 
 app = typer.Typer(
     name="neurogen",
@@ -38,50 +34,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 def main() -> None:
     """Run the command line; exits 2 with one sentence for anything a person can mend."""
-    signal.signal(signal.SIGTERM, _leave)
-    warnings.showwarning = _warn
-    try:
-        status = app(prog_name="neurogen", standalone_mode=False)
-    except (ValueError, OSError, ImportError) as error:
-        if os.environ.get("NEUROGEN_DEBUG"):
-            raise
-        sys.stderr.write(f"neurogen: {_sentence(error)}\n")
-        raise SystemExit(2) from None
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        _show_usage(error)
-        raise SystemExit(2) from None
-    raise SystemExit(status or 0)
-
-
-def _show_usage(error: Any) -> None:
-    """One sentence for a command line that typer cannot read; the help where it holds nothing at all."""
-    context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError" or context is None:
-        error.show()
-        return
-    message = " ".join(error.format_message().split()).rstrip(".")
-    sys.stderr.write(f"neurogen: {message[0].lower()}{message[1:]}; see {context.command_path} --help\n")
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """Ends by an exception, so that what is half-written is removed on the way out."""
-    raise SystemExit(128 + number)
-
-
-def _warn(message: Warning | str, *_: Any) -> None:
-    sys.stderr.write(f"neurogen: {' '.join(str(message).split())}\n")
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        advice = (
-            "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path and its permissions"
-        )
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror[0].lower()}{error.strerror[1:]}; {advice}"
-    return " ".join(str(error).split()) or type(error).__name__
+    run_command(app, "neurogen")
 
 
 def _version(wanted: bool) -> None:
@@ -144,7 +97,7 @@ def sample(
     loaded = load(model, str(choose_device(device)))
     formats = check_formats([name.strip() for name in to.split(",") if name.strip()], loaded.makes_recordings)
     if loaded.stored.prior is not None and not loaded.conditional:
-        _warn("this prior knows no labels: those of its samples are drawn by chance and say nothing")
+        tell("neurogen", "this prior knows no labels: those of its samples are drawn by chance and say nothing")
     options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
     with bar("sampling", count) as progress:
         samples = loaded.sample(count, label_index(loaded.classes, label), seed, progress=progress, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,21 @@ def test_the_installed_command_refuses_in_one_sentence_without_a_traceback() -> 
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "event-tools: absent.bin: expected a recording, found no such file; check the path\n"
+
+
+def test_a_wrong_command_line_is_one_sentence(run: Any) -> None:
+    assert "no such command 'bogus'; see event-tools --help" in refused(run("bogus"))
+    assert "missing argument" in refused(run("show", "--out", "page.html"))
+
+
+def test_a_terminated_conversion_takes_back_what_it_half_wrote(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("event_tools.convert.write", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    source, before = folder(tmp_path / "set"), signal.getsignal(signal.SIGTERM)
+    assert run("convert", source, tmp_path / "out", "--to", "aedat4").status == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == [source]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_info_prints_what_a_file_holds(run: Any, tmp_path: Path) -> None:
