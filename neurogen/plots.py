@@ -58,7 +58,6 @@ def plot_run(run: Path) -> list[Path]:
         if figure is not None:
             path = folder / f"{name}.png"
             figure.savefig(path, dpi=120, bbox_inches="tight")
-            _close(figure)
             paths.append(path)
     return paths
 
@@ -172,23 +171,14 @@ def _by_depth(name: str) -> tuple[Any, ...]:
 
 
 def _figure(columns: int, lines: int, width: float = 3.6, height: float = 2.7) -> tuple[Any, list[Any]]:
-    import matplotlib
+    from matplotlib.figure import Figure  # without pyplot, which keeps figures and picks a window system
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(lines, columns, figsize=(width * columns, height * lines), squeeze=False)
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=(width * columns, height * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8)
     return figure, list(axes.flat)
-
-
-def _close(figure: Any) -> None:
-    import matplotlib.pyplot as plt
-
-    plt.close(figure)
 
 
 def _diverging() -> Any:

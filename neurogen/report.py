@@ -156,12 +156,9 @@ def _use(kind: str, codes: NDArray[np.int64], size: int) -> str:
 
 def _picture(alt: str, draw: Callable[..., Any], *arguments: Any) -> str:
     """The figure that draw(*arguments) makes, on a dark ground, inside the page."""
-    import matplotlib.pyplot as plt
-
     buffer = io.BytesIO()
     with dark():
         figure = draw(*arguments)
         figure.savefig(buffer, format="png", dpi=120, bbox_inches="tight")
-    plt.close(figure)
     data = base64.b64encode(buffer.getvalue()).decode()
     return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'

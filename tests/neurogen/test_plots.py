@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,6 @@ from neurogen.training.errors import TrainingError
 
 COLUMNS = ("total", "nll", "quant", "gen", "disc", "disc_weight", "logits_real", "logits_fake", "perplexity")
 RATES = ("rate/decoder.0.neuron", "rate/encoder.10.neuron", "rate/encoder.2.neuron")
-
-
-@pytest.fixture(autouse=True)
-def figures_are_closed() -> Iterator[None]:
-    import matplotlib.pyplot as plt
-
-    yield
-    plt.close("all")
 
 
 def run(folder: Path, columns: tuple[str, ...], rows: int = 6) -> Path:
@@ -116,3 +109,11 @@ def test_dark_figures_leave_others_as_they_were() -> None:
         figure = rates_figure({"a": 0.1})
     assert figure.get_facecolor()[:3] == pytest.approx((0x0D / 255, 0x11 / 255, 0x17 / 255))
     assert matplotlib.rcParams["figure.facecolor"] == before
+
+
+def test_drawing_leaves_the_programs_own_figures_and_window_system_alone(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom neurogen.plots import plot_run\n"
+        "plot_run(Path(sys.argv[1]))\nassert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(run(tmp_path, ("total",)))], check=True)
