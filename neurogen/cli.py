@@ -81,9 +81,11 @@ def sample(
     label: Annotated[Optional[str], typer.Option(help="Class name; otherwise drawn as in training.")] = None,  # noqa: UP045
     temperature: Annotated[float, typer.Option(help="Above 1 flattens, below 1 sharpens.")] = 1.0,
     top_k: Annotated[Optional[int], typer.Option(min=1, help="Only the k likeliest codes.")] = None,  # noqa: UP045
-    top_p: Annotated[Optional[float], typer.Option(help="Only the likeliest codes up to this mass.")] = None,  # noqa: UP045
+    top_p: Annotated[Optional[float], typer.Option(help="Only the likeliest codes that hold this probability.")] = None,  # noqa: UP045
     unfold: Annotated[bool, typer.Option("--unfold", help="Also lay the T frames side by side.")] = False,
-    to: Annotated[str, typer.Option(help="Formats: bin,aedat4,hdf5,gif,html,png,npz; empty takes all that fit.")] = "",
+    to: Annotated[
+        str, typer.Option(help="Some of bin, aedat4, hdf5, gif, html, png, npz, with commas; empty takes all that fit.")
+    ] = "",
     device: Device = "auto",
 ) -> None:
     """Draw samples from a trained model and write them as a data set."""
@@ -138,7 +140,7 @@ def info(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Parameters and settings, without data, first stage or GPU."""
+    """Count parameters and print all settings; needs no data, first stage or GPU."""
     from neurogen.description import describe
     from train import find_config
 
