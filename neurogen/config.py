@@ -159,7 +159,7 @@ class CodebookConfig(Section):
     """Weight of mean ||sg(e) - z||^2."""
     pull: Weight = 0.25
     """Weight of mean ||e - sg(z)||^2 (learning=gradient only)."""
-    decay: Decay = 0.99
+    decay: Fraction = 0.99
     """EMA decay of counts and sums."""
     start: Natural = 0
     """Steps without quantisation; k-means over the last one's latents starts the table (0: the first batch's)."""

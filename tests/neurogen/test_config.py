@@ -72,7 +72,7 @@ def test_a_wrong_word_is_answered_with_every_word_allowed() -> None:
         ("train", "batch_size", 0, "expected a number of at least 1, got 0"),
         ("train", "lr", 0, "expected a number above 0, got 0"),
         ("train", "average", 1.0, "expected a number below 1, got 1.0"),
-        ("codebook", "decay", 1.5, "expected a number below 1, got 1.5"),
+        ("codebook", "decay", 1.5, "expected a number up to 1, got 1.5"),
         ("train", "steps", "many", "expected a whole number, got 'many'"),
         ("train", "steps", 1.5, "expected a whole number, got 1.5"),
         ("train", "steps", True, "expected a whole number, got 'true'"),
