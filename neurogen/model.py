@@ -156,7 +156,7 @@ class Model:
             chunk = slice(start, start + CHUNK)
             label = torch.from_numpy(drawn[chunk]).to(self.device) if self.conditional else None
             code = self.stored.prior.sample(
-                uniforms[chunk].to(self.device),
+                uniforms[chunk],
                 label,
                 temperature=temperature,
                 top_k=top_k,

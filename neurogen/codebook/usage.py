@@ -19,7 +19,7 @@ class Usage:
 
 def usage(codes: Tensor, size: int) -> Usage:
     """Use of a table of `size` rows by codes of any shape."""
-    counts = torch.bincount(codes.flatten(), minlength=size).double()
+    counts = torch.bincount(codes.flatten().cpu(), minlength=size).double()  # Apple's GPUs have no float64
     share = counts[counts > 0] / counts.sum()
     used = int((counts > 0).sum())
     return Usage(float(torch.exp(-(share * share.log()).sum())), used, size - used)

@@ -151,7 +151,9 @@ class SpikingPrior(nn.Module):
             for start in range(0, len(codes), batch):
                 part = slice(start, start + batch)
                 logits = self(codes[part], None if labels is None else labels[part])
-                total += float(F.cross_entropy(logits.flatten(0, 1).double(), codes[part].flatten(), reduction="sum"))
+                # In float64, which Apple's GPUs lack.
+                rows, targets = logits.flatten(0, 1).cpu().double(), codes[part].flatten().cpu()
+                total += float(F.cross_entropy(rows, targets, reduction="sum"))
         finally:
             self.train(training)
         return total / codes.numel() / math.log(2)
@@ -168,6 +170,7 @@ class SpikingPrior(nn.Module):
     ) -> Tensor:
         """Codes (N, h, w) by inversion of uniforms (N, L) in [0, 1): the same numbers give the same codes.
 
+        They are drawn in float64 where the uniforms lie, which is the CPU where the network's device has no float64.
         top_k keeps the k likeliest codes, top_p then the fewest whose probability reaches p (`drawing.probabilities`).
         prefix: (N, P) first codes in raster order, kept as they are. Never with dropout.
         Raises ValueError for shapes or values that do not fit.
@@ -176,13 +179,14 @@ class SpikingPrior(nn.Module):
         if uniforms.ndim != 2 or uniforms.shape[1] != self.length:
             raise ValueError(f"expected uniforms of shape (N, {self.length}), got {tuple(uniforms.shape)}")
         self._check_labels(labels, len(uniforms))
-        codes = torch.zeros(uniforms.shape, dtype=torch.int64, device=uniforms.device)
+        codes = torch.zeros(uniforms.shape, dtype=torch.int64, device=self.embedding.positions.device)
         known = 0 if prefix is None else self._take_prefix(prefix, codes)
         states = self.start()
         for i in range(self.length if known < self.length else 0):
             x = self._advance(codes, i, labels, states)
             if i >= known:
-                codes[:, i] = draw(self._read_out(x), uniforms[:, i], temperature, top_k, top_p)
+                logits = self._read_out(x).to(uniforms.device)
+                codes[:, i] = draw(logits, uniforms[:, i], temperature, top_k, top_p)
         return codes.view(-1, *self.shape)
 
     def start(self) -> list[AttentionState]:
