@@ -86,7 +86,8 @@ def test_the_published_neuron() -> None:
 
 @pytest.mark.parametrize(("readout", "recipe"), [("step", 231_368), ("all", 327_392)])
 def test_the_spiking_kind_has_the_recipe_s_parameters(readout: str, recipe: int) -> None:
-    config = load_config(find_config("tts_vqvae/nmnist-small"), [f"model.readout={readout}"])
+    recipe_widths = ["model.spiking.widths=[32,64]", f"model.readout={readout}"]
+    config = load_config(find_config("tts_vqvae/nmnist-small"), recipe_widths)
     counts = parameter_counts(build_on_meta(config))
     assert counts["encoder"] + counts["decoder"] == recipe
     assert counts["codebook"] == 256 * 32  # counted although running means learn it
