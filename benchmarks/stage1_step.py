@@ -5,10 +5,10 @@
 `published` is tts_vqvae/nmnist (64x64, batch 1 by default); `small` is its quarter width on 32x32. A step is forward,
 L1 and quantiser loss, backward, Adam. Ours folds T into the batch and fuses the gates. The peers hold the same weights
 and run every layer one time step after the other, with SpikingJelly's single-step LIFNode and x * s by autograd:
-`stepped` in PyTorch's default layout, which is ours too, `stepped, channels last` in the other. One JSON line per figure:
-`step`, seconds (median, the variants taking turns); `peak`, MiB above the model, each variant in its own process;
-`speedup` of ours over a peer, of wall and of processor time; `difference`, the largest between outputs and gradients of
-ours and of the stepped network in float64, which must stay below 1e-9.
+`stepped` in PyTorch's default layout, which is ours too, `stepped, channels last` in the other. One JSON line per
+figure: `step`, seconds (median, the variants taking turns); `peak`, MiB above the model, each variant in its own
+process; `speedup` of ours over a peer, of wall and of processor time; `difference`, the largest between outputs and
+gradients of ours and of the stepped network in float64, which must stay below 1e-9.
 """
 
 from __future__ import annotations
