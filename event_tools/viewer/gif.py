@@ -35,7 +35,7 @@ def write_gif(
     """Write one recording, or (title, events) recordings side by side; returns the path.
 
     step_us: recorded time from picture to picture, by default 10 ms, or more where that makes over 300 pictures;
-    window_us: how long an event stays to be seen, by default two steps. Raises ValueError, and ImportError that names
+    window_us: how long an event stays to be seen, by default five steps. Raises ValueError, and ImportError that names
     the package where Pillow is missing.
     """
     try:
@@ -51,7 +51,7 @@ def write_gif(
         (int(events.t[-1]) - start for (_, events), start in zip(tiles, starts, strict=True) if len(events)), default=0
     )
     step = step_us or max(STEP_US, -(-end // MAX_FRAMES))
-    window = window_us or 2 * step
+    window = window_us or 5 * step
     if step < 1 or window < 1 or not 1 <= fps <= 50:
         raise ValueError(f"expected step_us and window_us above 0 and fps from 1 to 50, got {step}, {window} and {fps}")
     scale = max(1, round(TILE_PX / max(max(events.sensor_size) for _, events in tiles)))

@@ -53,7 +53,7 @@
     player.slider.oninput = () => { player.pause(); player.seek(player.slider.value / 1000 * player.end); };
     player.clock = make("output", bar);
     player.speed = choice(bar, "speed", SPEEDS, "×", 0.2, () => {});
-    player.window = choice(bar, "window", WINDOWS_MS, " ms", 20, () => player.seek(player.now));
+    player.window = choice(bar, "window", WINDOWS_MS, " ms", 50, () => player.seek(player.now));
     make("span", bar, { className: "on", textContent: "ON" });
     make("span", bar, { className: "off", textContent: "OFF" });
     make("span", bar, { className: "keys", textContent: "space: play, pause · ← →: 1 ms (shift: 10 ms) · home, end · + −: speed · [ ]: window · drag a rate strip to scrub" });

@@ -147,8 +147,8 @@ def test_a_browser_decodes_the_events_and_obeys_the_keys(tmp_path: Path) -> None
             p = np.array(item["address"], np.int64) & 1
             decoded = Events(t, pixel % item["w"], pixel // item["w"], p, (item["w"], item["h"]))
             assert item["title"] == title and decoded == events
-    # paused; one step, ten more, one back; end, start; playing; window one up from 20 ms; speed one down from 0.2
-    assert result["seen"] == [False, 1000, 11000, 10000, True, 0, True, "50", "0.1"]
+    # paused; one step, ten more, one back; end, start; playing; window one up from 50 ms; speed one down from 0.2
+    assert result["seen"] == [False, 1000, 11000, 10000, True, 0, True, "100", "0.1"]
     assert result["pixel"] == ([76, 201, 240, 255] if shown[0][1].p[-1] else [247, 37, 133, 255])
 
 
