@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from event_tools.binning import to_frames
     from event_tools.errors import EventFileError
     from event_tools.events import Events, Frames
-    from event_tools.files import FileInfo, info, read, write
+    from event_tools.files import FileInfo, info, iterate, read, write
     from event_tools.placing import to_events
 
 _HOMES = {
@@ -17,13 +17,25 @@ _HOMES = {
     "FileInfo": "files",
     "Frames": "events",
     "info": "files",
+    "iterate": "files",
     "read": "files",
     "to_events": "placing",
     "to_frames": "binning",
     "write": "files",
 }
 
-__all__ = ["EventFileError", "Events", "FileInfo", "Frames", "info", "read", "to_events", "to_frames", "write"]
+__all__ = [
+    "EventFileError",
+    "Events",
+    "FileInfo",
+    "Frames",
+    "info",
+    "iterate",
+    "read",
+    "to_events",
+    "to_frames",
+    "write",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,7 @@ def nmnist_counts(
     Equal to `to_frames(denoise(read(...)), steps, by)` of each. Raises ValueError that names the recording's position
     for a cut record, an event outside the sensor, times that decrease, or a count above 65535.
     """
-    from event_tools.kernels import nmnist_frames
+    from event_tools.kernels.nmnist import nmnist_frames
 
     if by not in RULES:
         raise ValueError(f"expected by to be {' or '.join(RULES)}, got {by!r}")

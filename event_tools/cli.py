@@ -36,7 +36,7 @@ Source = Annotated[Path, typer.Argument(help="A recording, or a folder or .zip o
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Format = Annotated[str | None, typer.Option(help="nmnist, aedat2, aedat4 or hdf5; otherwise by content, then suffix.")]
 Sensor = Annotated[str | None, typer.Option("--sensor", help="WIDTHxHEIGHT in pixels; wins over what a file says.")]
-Convention = Annotated[str, typer.Option(help="How AEDAT 2.0 is read: jaer, spikingjelly, tonic or raw.")]
+Convention = Annotated[str | None, typer.Option(help="How AEDAT 2.0 is read: jaer, spikingjelly, tonic or raw.")]
 Tolerant = Annotated[bool, typer.Option("--tolerant", help="Keep what precedes a damage, with a warning.")]
 
 
@@ -49,7 +49,7 @@ def main() -> None:
 def info(
     files: Annotated[list[Path], typer.Argument(help="Recordings.", show_default=False)],
     format: Format = None,
-    convention: Convention = "jaer",
+    convention: Convention = None,
     tolerant: Tolerant = False,
     as_json: AsJson = False,
 ) -> None:
@@ -81,11 +81,12 @@ def convert(
     stop_us: Annotated[int | None, typer.Option(help="Keep events before this time, microseconds.")] = None,
     sort: Annotated[bool, typer.Option("--sort", help="Sort times that decrease instead of refusing them.")] = False,
     tolerant: Tolerant = False,
-    convention: Convention = "jaer",
+    convention: Convention = None,
     compression: Annotated[str | None, typer.Option(help="AEDAT 4: lz4, none or zstd.")] = None,
 ) -> None:
     """Write a recording, or every recording of a data set, in another format."""
-    from event_tools.convert import Reading, convert_all, convert_file
+    from event_tools.convert import convert_all, convert_file
+    from event_tools.formats.reader import Reading
 
     order = "sort" if sort else "refuse"
     reading = Reading(format, _size(sensor), start_us, stop_us, order, tolerant, convention)
@@ -155,20 +156,27 @@ def _set(path: Path) -> Recordings:
 
 def _events(path: Path, size: tuple[int, int] | None, count: int | None = None) -> list[Events]:
     from event_tools.files import read
+    from event_tools.formats.reader import Reading
 
     if not _is_set(path):
         return [read(path, sensor_size=size)]
     recordings = _set(path)
-    return [recordings.events(i, size) for i in _progress(_evenly(len(recordings), count), f"reading {path.name}")]
+    return [
+        recordings.events(i, Reading(sensor_size=size))
+        for i in _progress(_evenly(len(recordings), count), f"reading {path.name}")
+    ]
 
 
 def _titled(path: Path, size: tuple[int, int] | None, count: int) -> list[tuple[str, Events]]:
     from event_tools.files import read
+    from event_tools.formats.reader import Reading
 
     if not _is_set(path):
         return [(path.name, read(path, sensor_size=size))]
     recordings = _set(path)
-    return [(recordings.names[i], recordings.events(i, size)) for i in _evenly(len(recordings), count)]
+    return [
+        (recordings.names[i], recordings.events(i, Reading(sensor_size=size))) for i in _evenly(len(recordings), count)
+    ]
 
 
 def _evenly(total: int, count: int | None) -> list[int]:

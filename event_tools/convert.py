@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from event_tools.atomic import filling
 from event_tools.datasets import Recordings, open_recordings
 from event_tools.errors import EventFileError
-from event_tools.files import SUFFIXES, WRITERS, load, settle, write
-from event_tools.formats.raw import RawEvents
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The options of `read`, see there."""
-
-    format: str | None = None
-    sensor_size: tuple[int, int] | None = None
-    start_us: int | None = None
-    stop_us: int | None = None
-    order: str = "refuse"
-    tolerant: bool = False
-    convention: str = "jaer"
-
-    @property
-    def decoding(self) -> tuple[Any, ...]:
-        """What `load` and `Recordings.raw` take after the file."""
-        return self.format, self.tolerant, self.convention
+from event_tools.files import write_as
+from event_tools.finding import FORMATS, WRITTEN, open_reader, opened
+from event_tools.formats.reader import Reader, Reading
+from event_tools.formats.writer import Writing
+from event_tools.settling import settle
 
 
 def convert_file(source: Path, out: Path, to: str | None, reading: Reading, compression: str | None = None) -> None:
@@ -40,7 +23,8 @@ def convert_file(source: Path, out: Path, to: str | None, reading: Reading, comp
     target = _target(out, to)
     if source.exists() and out.exists() and source.samefile(out):
         raise EventFileError(out, "expected another file to write than the one that is read; choose another name")
-    _write(load(source, *reading.decoding)[1], source, out, target, reading, compression)
+    with opened(source) as file:
+        _write(open_reader(file, source, reading)[1], source, out, target, reading, compression)
 
 
 def convert_all(
@@ -64,9 +48,10 @@ def convert_all(
         with filling(out) as partial:
             paths = _paths(recordings, to)
             for i in progress(range(len(recordings)), f"converting {source.name}"):
-                raw, place = recordings.raw(i, *reading.decoding), recordings.path / recordings.names[i]
+                place = recordings.path / recordings.names[i]
                 (partial / paths[i]).parent.mkdir(parents=True, exist_ok=True)
-                _write(raw, place, partial / paths[i], target, reading, compression)
+                with recordings.reader(i, reading) as (_, reader):
+                    _write(reader, place, partial / paths[i], target, reading, compression)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise EventFileError(out, f"it cannot be written, {reason}; free space or choose another place") from None
@@ -87,22 +72,16 @@ def _paths(recordings: Recordings, to: str) -> list[PurePosixPath]:
     return paths
 
 
-def _write(
-    raw: RawEvents,
-    place: Path,
-    out: Path,
-    target: str,
-    reading: Reading,
-    compression: str | None,
-) -> None:
-    events = settle(raw, place, reading.sensor_size, reading.start_us, reading.stop_us, reading.order)
-    write(out, events, target, compression=compression, provenance=raw.provenance if target != "nmnist" else None)
+def _write(reader: Reader, place: Path, out: Path, target: str, reading: Reading, compression: str | None) -> None:
+    events = settle(reader, place, reading)
+    kept = reader.provenance if "provenance" in FORMATS[target].WRITES else {}
+    write_as(out, events, target, Writing(compression, provenance=kept))
 
 
 def _target(out: Path, to: str | None) -> str:
     suffix = f".{to.lstrip('.')}" if to else out.suffix
-    name = SUFFIXES.get(suffix.lower())
-    if name not in WRITERS:
-        known = ", ".join(sorted(suffix for suffix, name in SUFFIXES.items() if name in WRITERS))
+    name = WRITTEN.get(suffix.lower())
+    if name is None:
+        known = ", ".join(sorted(WRITTEN))
         raise EventFileError(out, f"expected a suffix that can be written ({known}), got {suffix or 'none'!r}")
     return name

@@ -7,6 +7,8 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.files import SUFFIXES, decode, load, settle
+from event_tools.finding import SUFFIXES, open_reader, opened
 from event_tools.formats import nmnist
-from event_tools.formats.raw import RawEvents, load_bytes
+from event_tools.formats.reader import Reader, Reading
+from event_tools.settling import settle
 
 SPLITS = {"train": ("Train", "train"), "test": ("Test", "test")}
 MAX_FILE = 1 << 28  # bytes of one archived recording that we are ready to unpack
@@ -51,16 +54,17 @@ class Recordings:
     def __iter__(self) -> Iterator[Events]:
         return (self[i] for i in range(len(self)))
 
-    def events(self, i: int, sensor_size: tuple[int, int] | None = None) -> Events:
-        """Recording i; a sensor_size given here wins over the file's and the set's. Raises EventFileError."""
-        return settle(self.raw(i), self.path / self.names[i], sensor_size, set_size=self.sensor_size)
+    def events(self, i: int, reading: Reading | None = None) -> Events:
+        """Recording i; a sensor_size in `reading` wins over the file's and the set's. Raises EventFileError."""
+        with self.reader(i, reading := reading or Reading()) as (_, reader):
+            return settle(reader, self.path / self.names[i], reading, self.sensor_size)
 
-    def raw(self, i: int, format: str | None = None, tolerant: bool = False, convention: str = "jaer") -> RawEvents:
-        """The columns of recording i as they lie in its file; raises EventFileError."""
+    @contextmanager
+    def reader(self, i: int, reading: Reading) -> Iterator[tuple[str, Reader]]:
+        """The format's name and the reader of recording i, while its file is open; raises EventFileError."""
         path = self.path / self.names[i]
-        if self.path.is_dir():
-            return load(path, format, tolerant, convention)[1]
-        return decode(self._member(self.names[i]), path, format, tolerant, convention)
+        with opened(path) if self.path.is_dir() else BytesIO(self._member(self.names[i])) as file:
+            yield open_reader(file, path, reading)
 
     @property
     def all_nmnist(self) -> bool:
@@ -74,7 +78,7 @@ class Recordings:
         """
         folder = self.path.is_dir()
         for name in self.names[start:stop]:
-            yield load_bytes(self.path / name) if folder else self._member(name)
+            yield _bytes(self.path / name) if folder else self._member(name)
 
     def _member(self, name: str) -> bytes:
         try:
@@ -96,6 +100,11 @@ class Recordings:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_archive": None}
+
+
+def _bytes(path: Path) -> bytes:
+    with opened(path) as file:
+        return file.read()
 
 
 def open_recordings(

@@ -59,6 +59,21 @@ class Events:
             )
 
     @classmethod
+    def unchecked(
+        cls,
+        t: NDArray[np.int64],
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        p: NDArray[np.uint8],
+        sensor_size: tuple[int, int],
+    ) -> Events:
+        """A recording of columns that surely are what the class asks for; for readers, which have checked them."""
+        events = object.__new__(cls)
+        for name, value in (("t", t), ("x", x), ("y", y), ("p", p), ("sensor_size", sensor_size)):
+            object.__setattr__(events, name, value)
+        return events
+
+    @classmethod
     def empty(cls, sensor_size: tuple[int, int]) -> Events:
         """A recording without events."""
         return cls(*(np.empty(0, dtype) for _, dtype in _COLUMNS), sensor_size)
@@ -77,7 +92,9 @@ class Events:
 
     def __getitem__(self, index: slice | NDArray[np.bool_]) -> Events:
         """A part of the recording: a slice with positive step, or a boolean mask."""
-        return Events(self.t[index], self.x[index], self.y[index], self.p[index], self.sensor_size)
+        columns = self.t[index], self.x[index], self.y[index], self.p[index]
+        ordered = index.step is None or index.step > 0 if isinstance(index, slice) else index.dtype == np.bool_
+        return (Events.unchecked if ordered else Events)(*columns, self.sensor_size)
 
     @property
     def duration_us(self) -> int:

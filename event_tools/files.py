@@ -1,9 +1,10 @@
-"""Read, write and describe recordings: the format by content, then by suffix; the sensor's size by evidence."""
+"""Read, walk, write and describe recordings: the format by content, then by suffix; the sensor's size by evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,19 +13,22 @@ import numpy as np
 from event_tools.atomic import replacing
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.formats import aedat2, aedat4, hdf5, nmnist
-from event_tools.formats.raw import Plain, RawEvents, check_regular, load_bytes, plain_provenance
+from event_tools.finding import FORMATS, WRITERS, WRITTEN, open_reader, opened, refuse_options
+from event_tools.formats.reader import Reading
+from event_tools.formats.writer import Writing
+from event_tools.parts import by_count, by_time
+from event_tools.provenance import Plain, plain_provenance
+from event_tools.settling import Check, fitting_size, known_size, settle, walk
 
-FORMATS: dict[str, Any] = {"nmnist": nmnist, "aedat2": aedat2, "aedat4": aedat4, "hdf5": hdf5}
-WRITERS: dict[str, Any] = {name: FORMATS[name].write_file for name in ("nmnist", "aedat4", "hdf5")}
-SUFFIXES = {suffix: name for name, module in FORMATS.items() for suffix in module.SUFFIXES}
-MAGICS = {"aedat2": aedat2.MAGIC, "aedat4": aedat4.MAGIC, "hdf5": hdf5.MAGIC}
-ORDERS = ("refuse", "sort")
+PEAK_US = 10_000
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a file holds: counts over the whole file, times in microseconds, streams by name, provenance."""
+    """What a file holds: counts over the whole file, times in microseconds, streams by name, provenance.
+
+    rate_hz: events per second between the first and the last; peak_rate_hz: in the busiest 10 ms, counted from t = 0.
+    """
 
     path: str
     format: str
@@ -33,187 +37,214 @@ class FileInfo:
     events: int
     first_us: int | None
     last_us: int | None
+    duration_us: int
     on_share: float | None
+    rate_hz: float | None
+    peak_rate_hz: float | None
     streams: dict[str, int]
     provenance: dict[str, Plain]
 
 
 def read(
     path: str | Path,
+    format: str | None = None,
     start_us: int | None = None,
     stop_us: int | None = None,
+    *,
+    sensor_size: tuple[int, int] | None = None,
     tolerant: bool = False,
     order: Literal["refuse", "sort"] = "refuse",
-    *,
-    format: str | None = None,
-    sensor_size: tuple[int, int] | None = None,
-    convention: str = "jaer",
+    convention: str | None = None,
+    camera: str | None = None,
+    time_unit: str | None = None,
+    endianness: str | None = None,
+    member: str | int | None = None,
 ) -> Events:
     """Read a recording.
 
-    start_us, stop_us keep start_us <= t < stop_us. tolerant keeps what precedes a damage and warns. order="sort" sorts
-    times that decrease (stable), otherwise they are refused. format: nmnist, aedat2, aedat4 or hdf5; None asks the
-    content, then the suffix. convention: how AEDAT 2.0 is read, see `formats.aedat2`.
+    format: one of `finding.FORMATS`; None asks the content, then the suffix. start_us, stop_us keep
+    start_us <= t < stop_us. tolerant keeps what precedes a damage and warns. order="sort" sorts times that decrease
+    (stable), otherwise they are refused. convention, camera: how AEDAT 2.0 is read, see `formats.aedat2`. time_unit:
+    "us" or "s" for text and arrays that do not say. endianness: order of an EVT 2.1 file's words, "little" or
+    "legacy". member: which recording of an HDF5 file of many, by name or position.
     The sensor's size is the argument, else the file's, else the format's default where all events fit, else it has to
     be given (a data set knows its own, see `datasets`). Raises EventFileError.
     """
-    path = Path(path)
-    _, raw = load(path, format, tolerant, convention)
-    return settle(raw, path, sensor_size, start_us, stop_us, order)
+    reading = Reading(
+        format, sensor_size, start_us, stop_us, order, tolerant, convention, camera, time_unit, endianness, member
+    )
+    return read_as(Path(path), reading)
 
 
-def load(
-    path: Path, format: str | None = None, tolerant: bool = False, convention: str = "jaer"
-) -> tuple[str, RawEvents]:
-    """The format's name, and the columns of a file as they lie in it; raises EventFileError."""
-    check_regular(path)
-    if format is None:
-        try:
-            with open(path, "rb") as file:
-                head = file.read(16)
-        except OSError as error:
-            raise EventFileError(path, f"it cannot be read, {(error.strerror or str(error)).lower()}") from None
-        format = find_format(path, head)
-    if format == "hdf5":
-        return format, hdf5.read_file(path, tolerant)  # not through memory: these may be large
-    return format, decode(load_bytes(path), path, format, tolerant, convention)
+def read_as(path: Path, reading: Reading) -> Events:
+    """`read` with its options in one piece."""
+    with opened(path) as file:
+        _, reader = open_reader(file, path, reading)
+        return settle(reader, path, reading)
 
 
-def decode(
-    data: bytes, path: Path, format: str | None = None, tolerant: bool = False, convention: str = "jaer"
-) -> RawEvents:
-    """Columns of a recording in memory; `path` names it in errors and gives its suffix. Raises EventFileError."""
-    name = format or find_format(path, data[:16])
-    if name not in FORMATS:
-        raise EventFileError(path, f"expected format to be {', '.join(FORMATS)}, got {name!r}")
-    if name == "aedat2":
-        return aedat2.decode(data, path, tolerant, convention)
-    return FORMATS[name].decode(data, path, tolerant)
-
-
-def settle(
-    raw: RawEvents,
-    path: Path,
-    sensor_size: tuple[int, int] | None = None,
+def iterate(
+    path: str | Path,
+    events: int | None = None,
+    microseconds: int | None = None,
+    format: str | None = None,
     start_us: int | None = None,
     stop_us: int | None = None,
-    order: str = "refuse",
-    set_size: tuple[int, int] | None = None,
-) -> Events:
-    """Decoded columns as Events: time order, the sensor's size and the time window; raises EventFileError.
+    **options: Any,
+) -> Iterator[Events]:
+    """Walk a recording that may be larger than memory, in parts of so many events or of so much time.
 
-    sensor_size wins over the file; set_size, of the data set that the file belongs to, serves where the file is silent.
+    With microseconds, part k holds start + k * microseconds <= t < start + (k + 1) * microseconds, where start is
+    start_us or the first event; parts without events come too. Options are those of `read` except order: times that
+    decrease are refused. Raises ValueError unless one of the two sizes is given, and EventFileError.
     """
-    if order not in ORDERS:
-        raise ValueError(f"expected order to be {' or '.join(ORDERS)}, got {order!r}")
-    width, height = size = _choose_size(raw, path, sensor_size, set_size)
-    outside = (raw.x >= width) | (raw.y >= height)
-    if outside.any():
-        at = int(np.argmax(outside))
-        reason = f"expected events within {width}x{height}, event {at} lies at ({raw.x[at]}, {raw.y[at]})"
-        raise EventFileError(path, reason, raw.byte_of(at) if raw.byte_of else None)
-    t, x, y, p = raw.t, raw.x, raw.y, raw.p
-    back = t[1:] < t[:-1]
-    if back.any():
-        if order == "refuse":
-            at = int(np.argmax(back)) + 1
-            reason = f"its times decrease at event {at} ({t[at - 1]} to {t[at]} us); read it with order='sort'"
-            raise EventFileError(path, reason, raw.byte_of(at) if raw.byte_of else None)
-        by_time = np.argsort(t, kind="stable")
-        t, x, y, p = t[by_time], x[by_time], y[by_time], p[by_time]
-    low = 0 if start_us is None else int(np.searchsorted(t, start_us))
-    high = len(t) if stop_us is None else int(np.searchsorted(t, stop_us))
-    try:
-        return Events(t[low:high], x[low:high], y[low:high], p[low:high], size)
-    except ValueError as error:
-        raise EventFileError(path, str(error)) from None
+    if (events is None) == (microseconds is None) or (events or microseconds or 0) < 1:
+        raise ValueError(f"expected events or microseconds, one of them and 1 or more, got {events} and {microseconds}")
+    path, reading = Path(path), Reading(format, start_us=start_us, stop_us=stop_us, **options)
+    if reading.order != "refuse":
+        raise ValueError("expected order='refuse' when a file is walked; read it whole to sort it")
+    parts = pieces(path, reading)
+    return by_count(parts, events) if events else by_time(parts, microseconds or 1, path, start_us)
+
+
+def pieces(path: Path, reading: Reading) -> Iterator[Events]:
+    """A recording in the pieces that its format has, one after the other; raises EventFileError."""
+    with opened(path) as file:
+        _, reader = open_reader(file, path, reading)
+        size = known_size(reader, reading) or fitting_size(reader, path, (-1, -1))
+        check = Check(path, size)
+        empty = True
+        for part in walk(reader, reading, check):
+            empty = False
+            yield Events.unchecked(part.t, part.x, part.y, part.p, size)
+        if empty:
+            yield Events.empty(size)
 
 
 def write(
     path: str | Path,
-    events: Events,
+    events: Events | Iterable[Events],
     format: str | None = None,
     *,
     compression: str | None = None,
+    layout: str | None = None,
+    convention: str | None = None,
+    camera: str | None = None,
+    time_unit: str | None = None,
+    endianness: str | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a recording, beside and then renamed; the format by suffix unless given.
 
-    compression: lz4 (default), none or zstd for AEDAT 4. provenance: where the recording comes from (seed, edges,
-    options, version): text, numbers and truth values by key, kept in AEDAT 4 and HDF5 files; `info` gives them back.
-    Equal input gives equal bytes. Raises EventFileError for what the format cannot hold, and for a full disk.
+    events: a recording, or its parts in order of time, which are never held together. compression: lz4 (default),
+    none or zstd for AEDAT 4. layout: dsec (default) or rpg for HDF5. convention, camera: see `formats.aedat2`.
+    time_unit: "us" (default) or "s" for text. endianness: "little" (default) or "legacy" for EVT 2.1. provenance:
+    where the recording comes from (seed, edges, options, version): text, numbers and truth values by key, kept where
+    the format has a place for it; `info` gives them back.
+    Equal input gives equal bytes, however it is divided. Raises EventFileError for what the format cannot hold, and
+    for a full disk.
     """
     path = Path(path)
-    name = format or SUFFIXES.get(path.suffix.lower())
-    if name not in WRITERS:
-        known = ", ".join(WRITERS)
-        raise EventFileError(
-            path, f"expected a suffix or format that can be written ({known}), got {name or path.suffix!r}"
-        )
-    options: dict[str, Any] = {}
-    if compression is not None:
-        if name != "aedat4":
-            raise EventFileError(path, f"expected compression with AEDAT 4 only, this is {name}")
-        options["compression"] = compression
-    if provenance is not None:
-        if name == "nmnist":
-            raise EventFileError(path, "N-MNIST files hold no provenance; write AEDAT 4 or HDF5")
-        options["provenance"] = plain_provenance(provenance, path)
+    told = plain_provenance(provenance, path) if provenance is not None else {}
+    writing = Writing(compression, layout, convention, camera, time_unit, endianness, told)
+    write_as(path, events, format, writing)
+
+
+def write_as(path: Path, events: Events | Iterable[Events], format: str | None, writing: Writing) -> None:
+    """`write` with its options in one piece."""
+    name = format_to_write(path, format)
+    module = FORMATS[name]
+    refuse_options(path, name, writing, module.WRITES)
+    if writing.provenance and "provenance" not in module.WRITES:
+        keeping = ", ".join(key for key in WRITERS if "provenance" in FORMATS[key].WRITES)
+        raise EventFileError(path, f"{name} files hold no provenance; leave it out or write one of {keeping}")
+    parts = iter([events] if isinstance(events, Events) else events)
+    first = next(parts, None)
+    if first is None:
+        raise EventFileError(path, "expected a recording in parts, got none; give one empty part for its sensor's size")
     try:
-        with replacing(path) as temporary:
-            WRITERS[name](temporary, path, events, **options)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            writer = module.open_writer(file, path, first.sensor_size, writing)
+            try:
+                for part in _in_order(chain([first], parts), path):
+                    writer.add(part)
+                writer.finish()
+            finally:
+                writer.close()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise EventFileError(path, f"it cannot be written, {reason}; free space or choose another place") from None
 
 
-def info(path: str | Path, format: str | None = None, *, tolerant: bool = False, convention: str = "jaer") -> FileInfo:
-    """Describe a recording; the options are those of `read`. Raises EventFileError."""
-    path = Path(path)
-    name, raw = load(path, format, tolerant, convention)
-    n = len(raw.t)
-    return FileInfo(
-        path=str(path),
-        format=name,
-        version=raw.version,
-        sensor_size=raw.sensor_size or (raw.default_size if _fits(raw, raw.default_size) else None),
-        events=n,
-        first_us=int(raw.t.min()) if n else None,
-        last_us=int(raw.t.max()) if n else None,
-        on_share=float(np.mean(raw.p)) if n else None,
-        streams=raw.streams,
-        provenance=raw.provenance,
-    )
+def format_to_write(path: Path, format: str | None) -> str:
+    """The format's name for a new file; raises EventFileError where it cannot be written."""
+    name = format or WRITTEN.get(path.suffix.lower())
+    if name not in WRITERS:
+        raise EventFileError(
+            path,
+            f"expected a suffix or format that can be written ({', '.join(WRITERS)}), got {name or path.suffix!r}",
+        )
+    return name
 
 
-def find_format(path: Path, head: bytes) -> str:
-    """The format's name by a file's first bytes, then by suffix; raises EventFileError."""
-    for name, magic in MAGICS.items():
-        if head.startswith(magic):
-            return name
-    name = SUFFIXES.get(path.suffix.lower(), "")
-    if name == "nmnist":
-        return name
-    if not name:
-        raise EventFileError(path, f"expected a known suffix or header; say format, one of {', '.join(FORMATS)}")
-    if not head:
-        raise EventFileError(path, f"expected a header of {name}, the file is empty", 0)
-    raise EventFileError(path, f"expected a header of {name}, it begins with {head[:12]!r}", 0)
+def info(path: str | Path, format: str | None = None, *, tolerant: bool = False, **options: Any) -> FileInfo:
+    """Describe a recording without holding it; the options are those of `read`. Raises EventFileError."""
+    path, reading = Path(path), Reading(format, tolerant=tolerant, **options)
+    with opened(path) as file:
+        name, reader = open_reader(file, path, reading)
+        check = Check(path, None, sorted=False)
+        first, last, on, peak, counting = None, None, 0, 0, (None, 0)
+        for part in reader.chunks():
+            check(part)
+            if not len(part):
+                continue
+            low, high = int(part.t.min()), int(part.t.max())
+            first, last = low if first is None else min(first, low), high if last is None else max(last, high)
+            on += int(np.count_nonzero(part.p))
+            peak, counting = _busiest(part.t, peak, counting)
+        size = known_size(reader, reading)
+        default = reader.default_size
+        if size is None and default and check.largest[0] < default[0] and check.largest[1] < default[1]:
+            size = default
+        n = check.seen
+        duration = last - first if first is not None and last is not None else 0
+        return FileInfo(
+            path=str(path),
+            format=name,
+            version=reader.version,
+            sensor_size=size,
+            events=n,
+            first_us=first,
+            last_us=last,
+            duration_us=duration,
+            on_share=on / n if n else None,
+            rate_hz=n / duration * 1e6 if duration else None,
+            peak_rate_hz=peak / PEAK_US * 1e6 if n else None,
+            streams=dict(reader.streams),
+            provenance=dict(reader.provenance),
+        )
 
 
-def _choose_size(
-    raw: RawEvents, path: Path, argument: tuple[int, int] | None, of_set: tuple[int, int] | None
-) -> tuple[int, int]:
-    for size in (argument, raw.sensor_size, of_set):
-        if size is not None:
-            return size
-    if raw.default_size is not None and _fits(raw, raw.default_size):
-        return raw.default_size
-    largest = f"{int(raw.x.max())}, {int(raw.y.max())}" if len(raw.x) else "none"
-    raise EventFileError(
-        path, f"its sensor's size is unknown (largest x, y: {largest}); give sensor_size=(width, height)"
-    )
+def _busiest(
+    t: np.ndarray[Any, Any], peak: int, counting: tuple[int | None, int]
+) -> tuple[int, tuple[int | None, int]]:
+    """The largest count of PEAK_US so far, and the bin and count that the next piece may go on with."""
+    bins = t // PEAK_US
+    starts = np.flatnonzero(np.diff(bins, prepend=bins[0] - 1))
+    counts = np.diff(starts, append=len(bins))
+    if counting[0] == int(bins[0]):
+        counts[0] += counting[1]
+    return max(peak, int(counts.max())), (int(bins[-1]), int(counts[-1]))
 
 
-def _fits(raw: RawEvents, size: tuple[int, int] | None) -> bool:
-    return size is not None and (not len(raw.x) or (int(raw.x.max()) < size[0] and int(raw.y.max()) < size[1]))
+def _in_order(parts: Iterable[Events], path: Path) -> Iterator[Events]:
+    """The parts as they come; raises EventFileError where one is of another sensor or begins before the last ended."""
+    size, last = None, None
+    for part in parts:
+        if part.sensor_size != (size := size or part.sensor_size):
+            raise EventFileError(path, f"expected parts of one sensor, got {size} and then {part.sensor_size}")
+        if len(part):
+            if last is not None and part.t[0] < last:
+                raise EventFileError(path, f"expected parts in order of time, {part.t[0]} us follows {last} us")
+            last = part.t[-1]
+        yield part

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.events import Events
-from event_tools.kernels import denoise_mask
+from event_tools.kernels.support import denoise_mask
 
 MODES = ("published", "corrected")
 

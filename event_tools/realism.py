@@ -100,7 +100,7 @@ def compare(a: Sequence[Events], b: Sequence[Events]) -> dict[str, float]:
 
 def summarise(recordings: Sequence[Events]) -> Summary:
     """Statistics of a set; raises ValueError for an empty set or sensors of different size."""
-    from event_tools.kernels import support_mask
+    from event_tools.kernels.support import support_mask
 
     if not recordings:
         raise ValueError("expected at least one recording on each side, got none")

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
-from event_tools.formats.raw import RawEvents, damaged
+from event_tools.formats.raw import RawEvents, WholeReader
+from event_tools.formats.reader import damaged
 
 SUFFIXES = (".aedat",)
 MAGIC = b"#!AER-DAT2.0"
@@ -121,3 +122,17 @@ def _unwrapped(t: NDArray[np.int32]) -> NDArray[np.int64]:
     wide = t.astype(np.int64)
     wraps = np.diff(wide, prepend=wide[:1]) < -(1 << 31)
     return wide + (np.cumsum(wraps) << 32)
+
+
+READS = frozenset({"convention"}) if True else frozenset()
+WRITES = frozenset({}) if False else frozenset()
+
+
+def matches(head):
+    return head.startswith(MAGIC)
+
+
+def open_reader(file, path, reading):
+    file.seek(0)
+    data = file.read()
+    return WholeReader(decode(data, path, reading.tolerant, reading.convention or "jaer"))

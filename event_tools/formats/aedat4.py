@@ -22,7 +22,9 @@ from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.formats import flatbuffers
 from event_tools.formats.aedat4_info import Stream, info_xml, parse_info
-from event_tools.formats.raw import Plain, RawEvents, damaged
+from event_tools.formats.raw import RawEvents, WholeReader, WholeWriter
+from event_tools.formats.reader import damaged
+from event_tools.provenance import Plain
 
 SUFFIXES = (".aedat4",)
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -202,3 +204,21 @@ def _zstandard() -> Any:
     except ImportError as error:
         raise ImportError("AEDAT 4 with ZSTD needs zstandard: pip install zstandard") from error
     return zstandard
+
+
+READS = frozenset({}) if False else frozenset()
+WRITES = frozenset({"compression", "provenance"}) if True else frozenset()
+
+
+def matches(head):
+    return head.startswith(MAGIC)
+
+
+def open_reader(file, path, reading):
+    file.seek(0)
+    data = file.read()
+    return WholeReader(decode(data, path, reading.tolerant))
+
+
+def open_writer(file, path, sensor_size, writing):
+    return WholeWriter(write_file, file, path, writing)

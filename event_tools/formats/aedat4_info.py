@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from event_tools.formats.raw import Plain
+from event_tools.provenance import Plain
 
 PREFIX = "provenance_"
 ROOT = "/mainloop/Recorder/outInfo/"

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.formats.raw import Plain, RawEvents, check_regular, damaged, load_bytes
+from event_tools.formats.raw import RawEvents, WholeReader, WholeWriter, load_bytes
+from event_tools.formats.reader import damaged
+from event_tools.provenance import Plain
 
 SUFFIXES = (".h5", ".hdf5")
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -100,7 +102,6 @@ def _mapped(function: Callable[[Any], bytes], items: list[Any]) -> Iterator[byte
 
 def read_file(path: Path, tolerant: bool = False) -> RawEvents:
     """Columns of a DSEC file, ours or another's, read where it lies; raises EventFileError."""
-    check_regular(path)
     return _read(path, path, tolerant)
 
 
@@ -265,3 +266,21 @@ def _plain(value: Any) -> Plain:
 
 def _short(error: BaseException) -> str:
     return " ".join(str(error).split())[:160]
+
+
+READS = frozenset({}) if False else frozenset()
+WRITES = frozenset({"provenance"}) if True else frozenset()
+
+
+def matches(head):
+    return head.startswith(MAGIC)
+
+
+def open_reader(file, path, reading):
+    file.seek(0)
+    data = file.read()
+    return WholeReader(decode(data, path, reading.tolerant))
+
+
+def open_writer(file, path, sensor_size, writing):
+    return WholeWriter(write_file, file, path, writing)

@@ -1,4 +1,4 @@
-"""N-MNIST and ATIS .bin (SLAYER .bs2 has the same layout): five bytes an event, no header.
+"""N-MNIST and ATIS .bin: five bytes an event, no header.
 
     byte 0 x | byte 1 y | byte 2 bit 7 polarity (1 = ON) | 23 bits time in microseconds, big-endian
 
@@ -7,60 +7,99 @@ y = 240 marks an overflow: no event, and 2^13 us more on every later time. Sourc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.formats.raw import RawEvents, damaged
+from event_tools.formats.blocks import BLOCK, file_size, in_order, record_blocks
+from event_tools.formats.reader import Columns, Reader, Reading, damaged
+from event_tools.formats.writer import Writer, Writing
 
-SUFFIXES = (".bin", ".bs2")
+SUFFIXES = (".bin",)
+READS: frozenset[str] = frozenset()
+WRITES: frozenset[str] = frozenset()
 RECORD = 5
 TIME_LIMIT = 1 << 23
-OVERFLOW_Y, OVERFLOW_US = 240, 1 << 13
+OVERFLOW_Y = 240
 SENSOR = (34, 34)
 
 
-def decode(data: bytes, path: Path, tolerant: bool = False) -> RawEvents:
-    """Columns of the recording in `data`; raises EventFileError for a record that is cut."""
-    extra = len(data) % RECORD
-    if extra:
-        damaged(path, f"expected records of {RECORD} bytes, the last one has {extra}", len(data) - extra, tolerant)
-    words = np.frombuffer(data, np.uint8, len(data) - extra).reshape(-1, RECORD)
-    t = (words[:, 2].astype(np.int64) & 0x7F) << 16 | words[:, 3].astype(np.int64) << 8 | words[:, 4]
-    overflow = words[:, 1] == OVERFLOW_Y
-    record = np.flatnonzero(~overflow)
-    if len(record) < len(words):
-        t += np.cumsum(overflow) * OVERFLOW_US
-        words, t = words[record], t[record]
-    return RawEvents(
-        t, words[:, 0], words[:, 1], words[:, 2] >> 7, default_size=SENSOR, byte_of=lambda i: RECORD * int(record[i])
-    )
+def open_reader(file: BinaryIO, path: Path, reading: Reading) -> Reader:
+    """A recording of whole records; chunks raise EventFileError for one that is cut."""
+    return _NmnistReader(file, path, reading.tolerant)
 
 
-def encode(events: Events, path: Path) -> bytes:
-    """The recording as bytes; raises EventFileError for what 23 bits, y < 240 or x < 256 cannot hold."""
-    if len(events):
-        if events.t[0] < 0 or events.t[-1] >= TIME_LIMIT:
+class _NmnistReader(Reader):
+    def __init__(self, file: BinaryIO, path: Path, tolerant: bool) -> None:
+        self.size = file_size(file)
+        super().__init__(default_size=SENSOR, capacity=self.size // RECORD)
+        self.file, self.path, self.tolerant = file, path, tolerant
+
+    def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:
+        shift = 0
+        blocks = record_blocks(self.file, 0, self.size - self.size % RECORD, RECORD)
+        for columns, overflow_us in in_order(_decoded, blocks):
+            if shift:
+                columns.t[:] += shift
+            shift += overflow_us
+            yield columns
+        if extra := self.size % RECORD:
+            reason = f"expected records of {RECORD} bytes, the last one has {extra}"
+            damaged(self.path, reason, self.size - extra, self.tolerant)
+
+
+def _decoded(block: tuple[int, NDArray[np.uint8]]) -> tuple[Columns, int]:
+    """The events of a block, and the microseconds that its overflows add to what follows."""
+    from event_tools.kernels.nmnist import unpack
+
+    at, data = block
+    n = len(data) // RECORD
+    t, x, y, p = np.empty(n, np.int64), np.empty(n, np.uint16), np.empty(n, np.uint16), np.empty(n, np.uint8)
+    kept, overflow_us = unpack(data, t, x, y, p)
+    return Columns(t[:kept], x[:kept], y[:kept], p[:kept], partial(_byte_of, at, data)), overflow_us
+
+
+def _byte_of(at: int, data: NDArray[np.uint8], event: int) -> int:
+    return at + RECORD * int(np.flatnonzero(data[1::RECORD] != OVERFLOW_Y)[event])
+
+
+def open_writer(file: BinaryIO, path: Path, sensor_size: tuple[int, int], writing: Writing) -> Writer:
+    """A writer that refuses what 23 bits of time, y < 240 and x < 256 cannot hold."""
+    return _NmnistWriter(file, path)
+
+
+class _NmnistWriter(Writer):
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self.file, self.path = file, path
+
+    def add(self, events: Events) -> None:
+        if not len(events):
+            return
+        first, last = int(events.t[0]), int(events.t[-1])
+        if first < 0 or last >= TIME_LIMIT:
             raise EventFileError(
-                path,
-                f"N-MNIST holds times 0 to {TIME_LIMIT - 1} us, got {events.t[0]} to {events.t[-1]}; cut or shift them",
+                self.path, f"N-MNIST holds times 0 to {TIME_LIMIT - 1} us, got {first} to {last}; cut or shift them"
             )
-        if events.x.max() > 255 or events.y.max() >= OVERFLOW_Y:
+        x, y = int(events.x.max()), int(events.y.max())
+        if x > 255 or y >= OVERFLOW_Y:
             raise EventFileError(
-                path,
-                f"N-MNIST holds x up to 255 and y up to {OVERFLOW_Y - 1}, "
-                f"got {events.x.max()} and {events.y.max()}; crop it",
+                self.path, f"N-MNIST holds x up to 255 and y up to {OVERFLOW_Y - 1}, got {x} and {y}; crop it"
             )
-    words = np.empty((len(events), RECORD), np.uint8)
-    words[:, 0], words[:, 1] = events.x, events.y
-    words[:, 2] = events.p << 7 | (events.t >> 16).astype(np.uint8)
-    words[:, 3] = (events.t >> 8) & 0xFF
-    words[:, 4] = events.t & 0xFF
-    return words.tobytes()
+        step = BLOCK // RECORD
+        for part in in_order(partial(_encoded, events, step), range(0, len(events), step)):
+            self.file.write(part)
 
 
-def write_file(temporary: Path, path: Path, events: Events) -> None:
-    """Write the recording; errors speak of `path`."""
-    temporary.write_bytes(encode(events, path))
+def _encoded(events: Events, step: int, start: int) -> NDArray[np.uint8]:
+    from event_tools.kernels.nmnist import pack
+
+    part = slice(start, start + step)
+    data = np.empty(RECORD * len(events.t[part]), np.uint8)
+    pack(events.t[part], events.x[part], events.y[part], events.p[part], data)
+    return data

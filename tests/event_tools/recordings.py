@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +12,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from event_tools import EventFileError, Events, read, write
-from event_tools.files import decode, settle
+from event_tools.finding import open_reader
+from event_tools.formats.reader import Reading
+from event_tools.settling import settle
 
 
 @st.composite
@@ -42,7 +45,8 @@ def after_damage(data: bytes, name: str, tolerant: bool = False) -> Events | Non
         with warnings.catch_warnings():
             if tolerant:
                 warnings.simplefilter("ignore")
-            return settle(decode(data, path, None, tolerant), path)
+            reading = Reading(tolerant=tolerant)
+            return settle(open_reader(BytesIO(data), path, reading)[1], path, reading)
     except EventFileError as error:
         assert str(error).startswith(name) and "\n" not in str(error)
         return None

@@ -1,4 +1,4 @@
-"""Compiled loops (numba) behind filters, bulk binning and realism; imported only where they are used."""
+"""N-MNIST records to columns and back, and to counts in one pass; the layout stands in `formats.nmnist`."""
 
 from __future__ import annotations
 
@@ -7,28 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 NEVER = -(1 << 62)
-
-
-@njit(cache=True, nogil=True)
-def denoise_mask(
-    t: NDArray[np.int64],
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
-    width: int,
-    height: int,
-    window: int,
-    published: bool,
-) -> NDArray[np.bool_]:
-    """Which events have one of four neighbours that fired within `window` us before; see `filters.denoise`."""
-    until = np.full((height + 2, width + 2), NEVER, np.int64)  # when a pixel's support ends; the border never fires
-    if published:
-        until[1:-1, 1:-1] = window
-    keep = np.zeros(len(t), np.bool_)
-    for i in range(len(t)):
-        r, c, now = int(y[i]) + 1, int(x[i]) + 1, t[i]
-        until[r, c] = now + window
-        keep[i] = until[r - 1, c] > now or until[r + 1, c] > now or until[r, c - 1] > now or until[r, c + 1] > now
-    return keep
+OVERFLOW_Y, OVERFLOW_US = 240, 1 << 13
 
 
 @njit(cache=True, nogil=True)
@@ -59,8 +38,8 @@ def nmnist_frames(
     for i in range(n):
         b = 5 * i
         x, y = int(data[b]), int(data[b + 1])
-        if y == 240:
-            shift += 1 << 13
+        if y == OVERFLOW_Y:
+            shift += OVERFLOW_US
             continue
         t = (int(data[b + 2] & 0x7F) << 16 | int(data[b + 3]) << 8 | int(data[b + 4])) + shift
         if x >= width or y >= height or t < previous:
@@ -96,16 +75,36 @@ def nmnist_frames(
 
 
 @njit(cache=True, nogil=True)
-def support_mask(
-    t: NDArray[np.int64], x: NDArray[np.uint16], y: NDArray[np.uint16], width: int, height: int, window: int
-) -> NDArray[np.bool_]:
-    """Which events come at most `window` us after another within their 3x3 pixels, the own one included."""
-    last = np.full((height + 2, width + 2), NEVER, np.int64)
-    supported = np.zeros(len(t), np.bool_)
+def unpack(
+    data: NDArray[np.uint8],
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+) -> tuple[int, int]:
+    """Records into columns; returns the events, and the microseconds that overflows add to whatever follows."""
+    kept, shift = 0, 0
+    for i in range(len(data) // 5):
+        b = 5 * i
+        if data[b + 1] == OVERFLOW_Y:
+            shift += OVERFLOW_US
+            continue
+        x[kept], y[kept], p[kept] = data[b], data[b + 1], data[b + 2] >> 7
+        t[kept] = (np.int64(data[b + 2] & 0x7F) << 16 | np.int64(data[b + 3]) << 8 | np.int64(data[b + 4])) + shift
+        kept += 1
+    return kept, shift
+
+
+@njit(cache=True, nogil=True)
+def pack(
+    t: NDArray[np.int64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    p: NDArray[np.uint8],
+    data: NDArray[np.uint8],
+) -> None:
+    """Columns, checked before, into five-byte records."""
     for i in range(len(t)):
-        r, c, since = int(y[i]) + 1, int(x[i]) + 1, t[i] - window
-        for dr in range(-1, 2):
-            for dc in range(-1, 2):
-                supported[i] |= last[r + dr, c + dc] >= since
-        last[r, c] = t[i]
-    return supported
+        b = 5 * i
+        data[b], data[b + 1], data[b + 2] = x[i], y[i], p[i] << 7 | t[i] >> 16
+        data[b + 3], data[b + 4] = t[i] >> 8 & 0xFF, t[i] & 0xFF

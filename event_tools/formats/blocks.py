@@ -1,0 +1,67 @@
+"""Blocks of a file, and work on them by several threads, in order and with little ahead."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+THREADS = min(4, os.cpu_count() or 1)
+BLOCK = 1 << 20  # bytes that stay in a core's cache
+
+In, Out = TypeVar("In"), TypeVar("Out")
+
+
+def in_order(function: Callable[[In], Out], items: Iterable[In], threads: int = THREADS) -> Iterator[Out]:
+    """function(item) of each item, by threads that are at most a few items ahead; nothing starts for a single item."""
+    source = iter(items)
+    first = list(_take(source, 2))
+    if len(first) < 2 or threads < 2:
+        yield from map(function, first)
+        yield from map(function, source)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        waiting: deque[Future[Out]] = deque(pool.submit(function, item) for item in first)
+        waiting.extend(pool.submit(function, item) for item in _take(source, threads))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(function, item) for item in _take(source, 1))
+            yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def file_size(file: BinaryIO) -> int:
+    """The length in bytes of an opened file."""
+    return file.seek(0, os.SEEK_END)
+
+
+def read_at(file: BinaryIO, at: int, size: int) -> NDArray[np.uint8]:
+    """The bytes from `at` on, `size` of them or as many as there are."""
+    out = np.empty(size, np.uint8)
+    view, done = memoryview(out), 0
+    file.seek(at)
+    while done < size and (got := file.readinto(view[done:])):  # type: ignore[attr-defined]
+        done += got
+    return out[:done]
+
+
+def record_blocks(
+    file: BinaryIO, start: int, stop: int, record: int, block: int = BLOCK
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """(place in the file, bytes) of blocks of whole records from `start` to `stop`, which lie records apart."""
+    step = max(record, block // record * record)
+    for at in range(start, stop, step):
+        data = read_at(file, at, min(step, stop - at))
+        yield at, data[: len(data) // record * record]
+
+
+def _take(source: Iterator[Any], count: int) -> Iterator[Any]:
+    for _, item in zip(range(count), source, strict=False):
+        yield item
