@@ -32,9 +32,10 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise EventFileError(path, "expected a recording, found no such file; check the path") from None
     except OSError as error:
         raise EventFileError(path, f"it cannot be read, {(error.strerror or str(error)).lower()}") from None
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise EventFileError(path, "expected a regular file, got a folder, a pipe or a device")
     with os.fdopen(number, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise EventFileError(path, "expected a regular file, got a folder, a pipe or a device")
         yield file  # type: ignore[misc]
 
 
