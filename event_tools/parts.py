@@ -39,7 +39,7 @@ def by_time(pieces: Iterable[Events], window_us: int, path: Path, start_us: int 
     """
     held: list[Events] = []
     edge = None if start_us is None else start_us + window_us
-    size = (1, 1)
+    size, given = (1, 1), False
     for piece in pieces:
         size = piece.sensor_size
         at = 0
@@ -53,10 +53,10 @@ def by_time(pieces: Iterable[Events], window_us: int, path: Path, start_us: int 
             if stop == len(piece):
                 break
             yield joined([*held, piece[at:stop]])
-            held, at, edge = [], stop, edge + window_us
+            held, at, edge, given = [], stop, edge + window_us, True
         if at < len(piece):
             held.append(owned(piece[at:]))
-    if held or edge is None:
+    if held or not given:
         yield joined(held) if held else Events.empty(size)
 
 
