@@ -45,13 +45,13 @@ def test_a_suffix_in_capitals_is_known(tmp_path: Path) -> None:
 
 def test_an_unknown_suffix_asks_for_the_format(tmp_path: Path) -> None:
     (tmp_path / "one.xyz").write_bytes(bytes(10))
-    with pytest.raises(EventFileError, match="known suffix or header; say format, one of nmnist, .*aedat4, hdf5"):
+    with pytest.raises(EventFileError, match=r"known suffix or header; say format, one of nmnist, .*aedat4, hdf5"):
         read(tmp_path / "one.xyz")
     assert len(read(tmp_path / "one.xyz", format="nmnist")) == 2
 
 
 def test_an_unknown_format_is_refused_by_name(tmp_path: Path, path: Path) -> None:
-    with pytest.raises(EventFileError, match="format to be nmnist, .*aedat4, hdf5.*, got 'evt9'"):
+    with pytest.raises(EventFileError, match=r"format to be nmnist, .*aedat4, hdf5.*, got 'evt9'"):
         read(path, format="evt9")
     with pytest.raises(EventFileError, match=r"that can be written \(nmnist, .*aedat4, hdf5.*\), got 'mat'"):
         write(tmp_path / "new", EVENTS, format="mat")
@@ -62,7 +62,7 @@ def test_an_unknown_format_is_refused_by_name(tmp_path: Path, path: Path) -> Non
 @pytest.mark.parametrize("suffix", [".aedat", ".aedat4", ".h5", ".hdf5"])
 def test_an_empty_file_of_a_format_with_a_header_is_refused(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"one{suffix}").touch()
-    with pytest.raises(EventFileError, match="at byte 0: expected a header of .*, the file is empty"):
+    with pytest.raises(EventFileError, match=r"at byte 0: expected a header of .*, the file is empty"):
         read(tmp_path / f"one{suffix}")
     with pytest.raises(EventFileError, match="expected a"):
         read(tmp_path / f"one{suffix}", format={".aedat": "aedat2", ".aedat4": "aedat4"}.get(suffix, "hdf5"))
@@ -180,7 +180,7 @@ def test_beyond_31_and_32_bits_of_microseconds_nothing_wraps(tmp_path: Path) -> 
 def test_options_of_another_format_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match="expected compression with aedat4 only, this is hdf5"):
         write(tmp_path / "one.h5", EVENTS, compression="lz4")
-    with pytest.raises(EventFileError, match="nmnist files hold no provenance; leave it out or write one of aedat4, hdf5"):
+    with pytest.raises(EventFileError, match="nmnist files hold no provenance; leave it out or write one of aedat4"):
         write(tmp_path / "one.bin", EVENTS, provenance={"seed": 1})
     assert list(tmp_path.iterdir()) == []
 
