@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from event_tools.atomic import replacing
+from event_tools.describing import FileInfo, describe
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.finding import FORMATS, WRITERS, WRITTEN, open_reader, opened, refuse_options
-from event_tools.formats.reader import Reading
+from event_tools.formats.reader import Reader, Reading
 from event_tools.formats.writer import Writing
 from event_tools.parts import by_count, by_time
-from event_tools.provenance import Plain, plain_provenance
+from event_tools.provenance import plain_provenance
 from event_tools.settling import Check, fitting_size, known_size, settle, walk
-
-PEAK_US = 10_000
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """What a file holds: counts over the whole file, times in microseconds, streams by name, provenance.
-
-    rate_hz: events per second between the first and the last; peak_rate_hz: in the busiest 10 ms, counted from t = 0.
-    """
-
-    path: str
-    format: str
-    version: str
-    sensor_size: tuple[int, int] | None
-    events: int
-    first_us: int | None
-    last_us: int | None
-    duration_us: int
-    on_share: float | None
-    rate_hz: float | None
-    peak_rate_hz: float | None
-    streams: dict[str, int]
-    provenance: dict[str, Plain]
 
 
 def read(
@@ -110,15 +84,27 @@ def iterate(
 def pieces(path: Path, reading: Reading) -> Iterator[Events]:
     """A recording in the pieces that its format has, one after the other; raises EventFileError."""
     with opened(path) as file:
-        _, reader = open_reader(file, path, reading)
-        size = known_size(reader, reading) or fitting_size(reader, path, (-1, -1))
-        check = Check(path, size)
-        empty = True
-        for part in walk(reader, reading, check):
-            empty = False
-            yield Events.unchecked(part.t, part.x, part.y, part.p, size)
-        if empty:
-            yield Events.empty(size)
+        yield from pieces_of(open_reader(file, path, reading)[1], path, reading)
+
+
+def pieces_of(
+    reader: Reader, path: Path, reading: Reading, set_size: tuple[int, int] | None = None
+) -> Iterator[Events]:
+    """The pieces of an opened recording, one empty one where it has no event; set_size is that of its data set.
+
+    A piece may use the memory of the one before.
+    """
+    known = known_size(reader, reading, set_size)
+    size = known or fitting_size(reader, path, (-1, -1))
+    check = Check(path, known)
+    empty = True
+    for part in walk(reader, reading, check):
+        if known is None:
+            fitting_size(reader, path, check.largest)
+        empty = False
+        yield Events.unchecked(part.t, part.x, part.y, part.p, size)
+    if empty:
+        yield Events.empty(size)
 
 
 def write(
@@ -192,49 +178,7 @@ def info(path: str | Path, format: str | None = None, *, tolerant: bool = False,
     path, reading = Path(path), Reading(format, tolerant=tolerant, **options)
     with opened(path) as file:
         name, reader = open_reader(file, path, reading)
-        check = Check(path, None, sorted=False)
-        first, last, on, peak, counting = None, None, 0, 0, (None, 0)
-        for part in reader.chunks():
-            check(part)
-            if not len(part):
-                continue
-            low, high = int(part.t.min()), int(part.t.max())
-            first, last = low if first is None else min(first, low), high if last is None else max(last, high)
-            on += int(np.count_nonzero(part.p))
-            peak, counting = _busiest(part.t, peak, counting)
-        size = known_size(reader, reading)
-        default = reader.default_size
-        if size is None and default and check.largest[0] < default[0] and check.largest[1] < default[1]:
-            size = default
-        n = check.seen
-        duration = last - first if first is not None and last is not None else 0
-        return FileInfo(
-            path=str(path),
-            format=name,
-            version=reader.version,
-            sensor_size=size,
-            events=n,
-            first_us=first,
-            last_us=last,
-            duration_us=duration,
-            on_share=on / n if n else None,
-            rate_hz=n / duration * 1e6 if duration else None,
-            peak_rate_hz=peak / PEAK_US * 1e6 if n else None,
-            streams=dict(reader.streams),
-            provenance=dict(reader.provenance),
-        )
-
-
-def _busiest(
-    t: np.ndarray[Any, Any], peak: int, counting: tuple[int | None, int]
-) -> tuple[int, tuple[int | None, int]]:
-    """The largest count of PEAK_US so far, and the bin and count that the next piece may go on with."""
-    bins = t // PEAK_US
-    starts = np.flatnonzero(np.diff(bins, prepend=bins[0] - 1))
-    counts = np.diff(starts, append=len(bins))
-    if counting[0] == int(bins[0]):
-        counts[0] += counting[1]
-    return max(peak, int(counts.max())), (int(bins[-1]), int(counts[-1]))
+        return describe(name, reader, path, reading)
 
 
 def _in_order(parts: Iterable[Events], path: Path) -> Iterator[Events]:
