@@ -1,6 +1,9 @@
-"""Events to counts: (T, 2, H, W) in time bins that lose nothing, or the paper's floor rule.
+"""Events to counts: (T, 2, H, W) in bins that lose nothing, or the paper's floor rule.
 
-time       dt = (t_last - t_first) // T, edges t_first + i dt, the last edge t_last and closed (SpikingJelly's rule)
+time       dt = (t_last - t_first) // T, edges t_first + i dt, the last edge t_last and closed (SpikingJelly's "time")
+count      N // T events a bin in their order, the remainder in the last; edges where they start, the last t_last
+           (SpikingJelly's "number")
+duration   bins of so many microseconds from t_first on, as many as hold all events; half-open, the last one as well
 published  dt = (t_last - t_first) // T, T half-open bins of dt; the remainder and the last event are lost, as in
            arXiv 2405.14474's loader
 """
@@ -8,65 +11,120 @@ published  dt = (t_last - t_first) // T, T half-open bins of dt; the remainder a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from event_tools.events import Events, Frames
+from event_tools.formats.blocks import THREADS, in_order
 
-RULES = ("time", "published")
+RULES = ("time", "count", "duration", "published")
+THREADED = 1 << 19  # events from which a second thread is worth its start
+MOST = (1 << 31) - 1  # what a count holds
 
 
 def to_frames(
-    events: Events, steps: int | None = None, by: str = "time", edges: ArrayLike | Sequence[int] | None = None
+    events: Events,
+    steps: int | None = None,
+    by: str = "time",
+    edges: ArrayLike | Sequence[int] | None = None,
+    out: NDArray[np.int32] | None = None,
 ) -> Frames:
     """Count the events of each bin, polarity and pixel; counts are int32.
 
-    edges (T + 1 microseconds) wins over steps and by; events outside it raise ValueError, except under
-    by="published", which loses them by definition. Raises ValueError for fewer than one step.
+    steps: how many bins, or by="duration" how many microseconds each; edges (T + 1 microseconds) wins over steps and
+    by, and events outside it raise ValueError. out: an array (T, 2, H, W) of int32 to fill and return instead of a new
+    one. Without events all bins are empty, at 0 us (by="duration" there are none). Raises ValueError for fewer than one
+    step and for a bin of more than 2^31 - 1 events.
     """
-    if edges is None:
-        if steps is None or steps < 1:
-            raise ValueError(f"expected steps (1 or more) or edges, got steps={steps}")
-        bounds = bin_edges(events.t, steps, by)
-        lossy = by == "published"
+    if edges is not None:
+        bounds, starts = _given(events.t, edges)
+    elif steps is None:
+        raise ValueError("expected steps (1 or more) or edges, got neither")
     else:
-        bounds, lossy = np.asarray(edges, np.int64), False
-        if bounds.ndim != 1 or len(bounds) < 2 or (np.diff(bounds) < 0).any():
-            raise ValueError("expected edges to be two or more non-decreasing times")
-    index, inside = bin_index(events.t, bounds, closed=not lossy)
-    if not lossy and not inside.all():
-        raise ValueError(
-            f"expected events between {bounds[0]} and {bounds[-1]} us, {np.count_nonzero(~inside)} lie outside; "
-            f"widen the edges or cut the recording"
-        )
-    width, height = events.sensor_size
-    bins = len(bounds) - 1
-    cell = ((index * 2 + events.p) * height + events.y) * width + events.x
-    counts = np.bincount(cell[inside], minlength=bins * 2 * height * width)
-    return Frames(counts.astype(np.int32).reshape(bins, 2, height, width), bounds)
+        bounds, starts = cut(events.t, steps, by)
+    return Frames.unchecked(count_slices(events, starts[:-1], starts[1:], out), bounds)
+
+
+def cut(t: NDArray[np.int64], steps: int, by: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The T + 1 edges in microseconds that a rule gives for event times t, and the first event after each."""
+    edges = bin_edges(t, steps, by)
+    starts = len(t) // steps * np.arange(steps + 1) if by == "count" else np.searchsorted(t, edges)
+    if by != "published":
+        starts[-1] = len(t)
+    return edges, starts
 
 
 def bin_edges(t: NDArray[np.int64], steps: int, by: str = "time") -> NDArray[np.int64]:
     """The T + 1 edges in microseconds that a rule gives for event times t; without events all are 0."""
     if by not in RULES:
-        raise ValueError(f"expected by to be {' or '.join(RULES)}, got {by!r}")
+        raise ValueError(f"expected by to be {', '.join(RULES)}, got {by!r}")
+    _check_steps(steps)
     first, last = (int(t[0]), int(t[-1])) if len(t) else (0, 0)
-    edges = first + (last - first) // steps * np.arange(steps + 1, dtype=np.int64)
-    if by == "time":
+    if by == "duration":
+        return first + steps * np.arange((last - first) // steps + 2 if len(t) else 1, dtype=np.int64)
+    if by == "count" and len(t):
+        edges = t[len(t) // steps * np.arange(steps + 1, dtype=np.int64).clip(max=steps - 1)]
+    else:
+        edges = first + (last - first) // steps * np.arange(steps + 1, dtype=np.int64)
+    if by != "published":
         edges[-1] = last
     return edges
 
 
-def bin_index(
-    t: NDArray[np.int64], edges: NDArray[np.int64], closed: bool = True
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """The bin of each time and whether it lies in any.
+def _check_steps(steps: int) -> None:
+    try:
+        wrong = index(steps) < 1
+    except TypeError:
+        wrong = True
+    if wrong:
+        raise ValueError(f"expected steps (by=duration: microseconds) as a whole number from 1 up, got {steps!r}")
 
-    Bin i is edges[i] <= t < edges[i + 1]; with `closed`, t == edges[-1] belongs to the last bin.
-    """
-    index = np.searchsorted(edges, t, side="right") - 1
-    if closed:
-        index[t == edges[-1]] = len(edges) - 2
-    inside = (index >= 0) & (index < len(edges) - 1)
-    return index, inside
+
+def _given(t: NDArray[np.int64], edges: ArrayLike | Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Edges that a caller gave, and the first event after each; raises ValueError where they leave events out."""
+    bounds = np.asarray(edges, np.int64)
+    if bounds.ndim != 1 or len(bounds) < 2 or (bounds[1:] < bounds[:-1]).any():
+        raise ValueError("expected edges to be two or more non-decreasing times")
+    starts = np.searchsorted(t, bounds)
+    starts[-1] = np.searchsorted(t, bounds[-1], side="right")
+    if outside := len(t) - int(starts[-1] - starts[0]):
+        raise ValueError(
+            f"expected events between {bounds[0]} and {bounds[-1]} us, {outside} lie outside; "
+            f"widen the edges or cut the recording"
+        )
+    return bounds, starts
+
+
+def count_slices(
+    events: Events, starts: NDArray[np.int64], stops: NDArray[np.int64], out: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
+    """Counts (T, 2, H, W) of the events starts[i] to stops[i], which may overlap, in out or a new array."""
+    from event_tools.kernels.binning import count_windows
+
+    width, height = events.sensor_size
+    shape = (len(starts), 2, height, width)
+    if out is None:
+        out = np.empty(shape, np.int32)
+    elif out.shape != shape or out.dtype != np.int32 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError(
+            f"expected out to be a contiguous, writable int32 array {shape}, got {out.dtype} {out.shape}; "
+            f"make one with np.empty or leave it out"
+        )
+    lengths = stops - starts
+    if len(lengths) and lengths.max() > MOST:
+        raise ValueError(f"expected up to {MOST} events in a bin, got {lengths.max()}; use more bins")
+    x, y, p = (np.ascontiguousarray(column) for column in (events.x, events.y, events.p))
+
+    def count(part: slice) -> int:
+        return count_windows(x, y, p, starts[part], stops[part], width, out[part].reshape(-1, 2 * height * width))
+
+    total = np.cumsum(lengths)
+    threads = THREADS if len(total) and total[-1] >= THREADED else 1
+    ends = np.searchsorted(total, np.arange(1, threads) * (total[-1] // threads if threads > 1 else 0), side="right")
+    bounds = [0, *ends.tolist(), len(starts)]
+    if any(in_order(count, [slice(a, b) for a, b in pairwise(bounds) if a < b])):
+        raise ValueError("expected events within the sensor, they have changed since; make the Events anew")
+    return out

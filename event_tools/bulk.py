@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from event_tools.binning import RULES
-
+RULES = ("time", "published")
 DENOISE = ("off", "published", "corrected")
 
 
