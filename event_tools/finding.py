@@ -11,10 +11,19 @@ from types import ModuleType
 from typing import BinaryIO
 
 from event_tools.errors import EventFileError
-from event_tools.formats import aedat2, aedat4, hdf5, nmnist
+from event_tools.formats import aedat2, aedat4, bs1, bs2, bs3, es, hdf5, nmnist
 from event_tools.formats.reader import HEAD, Reader, Reading
 
-FORMATS: dict[str, ModuleType] = {"nmnist": nmnist, "aedat2": aedat2, "aedat4": aedat4, "hdf5": hdf5}
+FORMATS: dict[str, ModuleType] = {
+    "nmnist": nmnist,
+    "bs1": bs1,
+    "bs2": bs2,
+    "bs3": bs3,
+    "aedat2": aedat2,
+    "aedat4": aedat4,
+    "hdf5": hdf5,
+    "es": es,
+}
 WRITERS = tuple(name for name, module in FORMATS.items() if hasattr(module, "open_writer"))
 SUFFIXES: dict[str, tuple[str, ...]] = {}  # to the formats that it may mean, the one that is written first
 for _name, _module in FORMATS.items():
