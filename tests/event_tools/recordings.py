@@ -16,6 +16,8 @@ from event_tools.finding import open_reader
 from event_tools.formats.reader import Reading
 from event_tools.settling import settle
 
+SILENT = (".bin", ".bs1", ".bs2", ".bs3", ".npy")  # suffixes of formats that do not say the sensor's size
+
 
 @st.composite
 def recordings(draw: st.DrawFn, first_us: int = 0, last_us: int = 1 << 40, side: int = 32768) -> Events:
@@ -35,7 +37,7 @@ def written_and_read(events: Events, suffix: str, **options: Any) -> Events:
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"one{suffix}"
         write(path, events, **options)
-        return read(path, sensor_size=events.sensor_size if suffix == ".bin" else None)
+        return read(path, sensor_size=events.sensor_size if suffix in SILENT else None)
 
 
 def after_damage(data: bytes, name: str, tolerant: bool = False) -> Events | None:

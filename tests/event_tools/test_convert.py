@@ -55,10 +55,10 @@ def test_a_file_is_not_written_over_itself(tmp_path: Path) -> None:
     assert read(tmp_path / "one.bin") == recording(3)
 
 
-@pytest.mark.parametrize("name", ["two.aedat", "two", "two.txt"])
+@pytest.mark.parametrize("name", ["two.mat", "two", "two.avi"])
 def test_a_format_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
     write(tmp_path / "one.bin", recording(3))
-    with pytest.raises(EventFileError, match=r"a suffix that can be written \(\.aedat4, \.bin, \.bs2, \.h5, \.hdf5\)"):
+    with pytest.raises(EventFileError, match=r"a suffix that can be written \(\.aedat.*, \.bin, .*\.h5, .*\)"):
         convert_file(tmp_path / "one.bin", tmp_path / name, None, AS_IT_IS)
 
 

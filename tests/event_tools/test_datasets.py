@@ -101,7 +101,7 @@ def test_formats_of_one_set_may_differ(tmp_path: Path) -> None:
     recordings = open_recordings(folder(tmp_path / "set", ("a/1.bin", "a/2.h5", "a/3.aedat4")))
     assert list(recordings) == [recording(0), recording(1), recording(2)]
     assert not recordings.all_nmnist
-    assert open_recordings(folder(tmp_path / "bin", ("a/1.bin", "a/2.bs2"))).all_nmnist
+    assert open_recordings(folder(tmp_path / "bin", ("a/1.bin", "a/2.bin"))).all_nmnist
 
 
 def test_a_set_of_hdf5_is_read_from_a_zip(tmp_path: Path) -> None:

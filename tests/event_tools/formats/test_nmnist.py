@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from event_tools import EventFileError, Events, info, read, write
 from event_tools.datasets import open_recordings
 from tests.data import data_path
+from tests.event_tools.hostile import survives
 from tests.event_tools.recordings import after_damage, recordings, written_and_read
 
 # x 1, y 2, ON at 3 us; x 33, y 0, OFF at 0x012345 us; x 0, y 33, ON at 0x7fffff us
@@ -27,11 +28,6 @@ def test_bytes_by_hand_are_read(tmp_path: Path) -> None:
 def test_bytes_by_hand_are_written(tmp_path: Path) -> None:
     write(tmp_path / "one.bin", EVENTS)
     assert (tmp_path / "one.bin").read_bytes() == BYTES
-
-
-def test_slayers_suffix_is_the_same_layout(tmp_path: Path) -> None:
-    (tmp_path / "one.bs2").write_bytes(BYTES)
-    assert read(tmp_path / "one.bs2") == EVENTS
 
 
 def test_row_240_is_no_event_but_8192_us_on_all_later_times(tmp_path: Path) -> None:
@@ -66,6 +62,18 @@ def test_cut_at_every_byte_it_is_refused_or_read_up_to_the_cut() -> None:
         whole = size // 5
         assert after_damage(BYTES[:size], "one.bin") == (EVENTS[:whole] if size % 5 == 0 else None), size
         assert after_damage(BYTES[:size], "one.bin", tolerant=True) == EVENTS[:whole], size
+
+
+def test_a_thousand_mutations_are_survived() -> None:
+    many = np.random.Generator(np.random.Philox(1)).integers(0, 34, (300, 5), np.uint8)
+    many[:, 2] = np.arange(300) >> 8 | many[:, 2] % 2 << 7
+    many[:, 3] = np.arange(300) & 0xFF
+    assert survives(many.tobytes(), "one.bin") > 500
+
+
+def test_the_bytes_do_not_depend_on_the_parts(tmp_path: Path) -> None:
+    write(tmp_path / "one.bin", iter([EVENTS[:1], EVENTS[1:1], EVENTS[1:]]))
+    assert (tmp_path / "one.bin").read_bytes() == BYTES
 
 
 def test_a_cut_record_is_named_by_its_byte_and_a_tolerant_reader_is_warned(tmp_path: Path) -> None:
