@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import BinaryIO
 
 from event_tools.errors import EventFileError
-from event_tools.formats import aedat2, aedat4, bs1, bs2, bs3, es, hdf5, nmnist
+from event_tools.formats import aedat2, aedat3, aedat4, bs1, bs2, bs3, dat, es, evt2, evt21, evt3, hdf5, nmnist
 from event_tools.formats.reader import HEAD, Reader, Reading
 
 FORMATS: dict[str, ModuleType] = {
@@ -20,8 +20,13 @@ FORMATS: dict[str, ModuleType] = {
     "bs2": bs2,
     "bs3": bs3,
     "aedat2": aedat2,
+    "aedat3": aedat3,
     "aedat4": aedat4,
     "hdf5": hdf5,
+    "dat": dat,
+    "evt2": evt2,
+    "evt21": evt21,
+    "evt3": evt3,
     "es": es,
 }
 WRITERS = tuple(name for name, module in FORMATS.items() if hasattr(module, "open_writer"))
