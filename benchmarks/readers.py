@@ -1,13 +1,14 @@
-"""Recordings opened by independent readers, event by event beside event_tools.
+"""Written recordings opened by independent readers, event by event beside what was written.
 
-    python benchmarks/readers.py SAMPLES [--python /path/to/python ...] [--timeout 120]
+    python benchmarks/readers.py [SAMPLES] [--python /path/to/python ...] [--timeout 120] [--table]
 
-SAMPLES is a folder as `neurogen sample` writes it: every .bin, .aedat4 and .h5 below it is read by each reader of its
-format (tonic, SpikingJelly; aedat, dv-processing, tonic; h5py) and all events are compared. A reader runs in a process
-of its own, with the first of the given interpreters that has it installed, so that it need not share neurogen's
-environment (pip install aedat dv-processing h5py tonic), and is stopped after the time-out: some readers wait for ever
-on a packet table that they do not like. One JSON line per format and reader: files, events, equal (true, false, or null
-where the reader is not installed), and why not. The exit status is 1 where events differ or a reader fails.
+Without SAMPLES, real recordings (where the data are) and made ones are written in every format that event_tools writes;
+SAMPLES is a folder as `neurogen sample` writes it, whose .bin, .aedat4 and .h5 files are read instead. Each reader of a
+format (`peers.py`) runs in a process of its own, with the first of the given interpreters that has it installed, so
+that it need not share neurogen's environment, and is stopped after the time-out: some readers wait for ever on a
+packet table that they do not like. One JSON line per format and reader: files, events, equal (true, false, or null
+where the reader is not installed), and why not; --table prints them for people. The exit status is 1 where events of
+SAMPLES differ or a reader of them fails; formats that a reader is known not to read are part of the table.
 """
 
 from __future__ import annotations
@@ -16,54 +17,148 @@ import argparse
 import json
 import subprocess
 import sys
-import warnings
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
+from peers import COLUMNS, READERS
+
+if TYPE_CHECKING:
+    from event_tools import Events
 
 NOT_INSTALLED = 3  # exit status of a reading process without its reader
-COLUMNS = ("t", "x", "y", "p")
-Read = tuple[Any, Any, Any, Any, tuple[int, int] | None]  # t, x, y, p and the sensor's size where the reader tells it
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way to write: the suffix, the options of `event_tools.write`, whose readers are tried, the largest sensor."""
+
+    suffix: str
+    readers: str
+    options: dict[str, Any] = field(default_factory=dict)
+    largest: tuple[int, int] = (1280, 720)
+
+
+CASES = {
+    "N-MNIST .bin": Case(".bin", "nmnist", {}, (256, 240)),
+    "SLAYER .bs2": Case(".bs2", "bs2", {}, (256, 240)),
+    "AEDAT 2.0 DVS128, tonic": Case(".aedat", "aedat2 tonic", {"convention": "tonic"}, (128, 128)),
+    "AEDAT 2.0 DVS128, spikingjelly": Case(".aedat", "aedat2 spikingjelly", {"convention": "spikingjelly"}, (128, 128)),
+    "AEDAT 2.0 DVS128, jaer": Case(".aedat", "aedat2", {}, (128, 128)),
+    "AEDAT 2.0 DAVIS346, jaer": Case(".aedat", "aedat2", {"camera": "davis346"}, (346, 260)),
+    "AEDAT 3.1": Case(".aedat", "aedat3", {"format": "aedat3"}),
+    "AEDAT 4.0 LZ4": Case(".aedat4", "aedat4"),
+    "AEDAT 4.0 none": Case(".aedat4", "aedat4", {"compression": "none"}),
+    "AEDAT 4.0 ZSTD": Case(".aedat4", "aedat4", {"compression": "zstd"}),
+    "HDF5 DSEC": Case(".h5", "hdf5 dsec"),
+    "HDF5 rpg": Case(".h5", "hdf5 rpg", {"layout": "rpg"}),
+    "DAT": Case(".dat", "dat"),
+    "EVT2": Case(".raw", "evt2", {"format": "evt2"}),
+    "EVT2.1": Case(".raw", "evt21", {"format": "evt21"}),
+    "EVT2.1 legacy": Case(".raw", "evt21", {"format": "evt21", "endianness": "legacy"}),
+    "EVT3": Case(".raw", "evt3", {"format": "evt3"}),
+    "Event Stream 2.0": Case(".es", "es"),
+    "npz": Case(".npz", "npz"),
+    "npy": Case(".npy", "npy"),
+    "CSV": Case(".csv", "csv"),
+}
+SAMPLED = {".bin": ("bin", "nmnist"), ".aedat4": ("aedat4", "aedat4"), ".h5": ("hdf5", "hdf5 dsec")}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("samples", type=Path)
+    parser.add_argument("samples", type=Path, nargs="?")
     parser.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters that have readers")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one reader and format")
-    parser.add_argument("--read", nargs=3, metavar=("FORMAT", "READER", "OUT"), help=argparse.SUPPRESS)
+    parser.add_argument("--table", action="store_true", help="print a table in Markdown instead of JSON lines")
+    parser.add_argument("--read", nargs=3, metavar=("READERS", "READER", "OUT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.read:
         return read_all(*options.read)
-    lines = []
-    for format, (suffix, readers) in READERS.items():
-        files = sorted(options.samples.rglob(f"*{suffix}"))
-        for reader in readers if files else ():
-            line = {"benchmark": "readers", "format": format, "reader": reader, "files": len(files)}
-            lines.append(line | compared(format, reader, files, options.python, options.timeout))
-            print(json.dumps(lines[-1]), flush=True)
+    sys.path.insert(0, str(ROOT))
+    with TemporaryDirectory() as folder:
+        lines = []
+        for name, readers, files in sampled(options.samples) if options.samples else written(Path(folder)):
+            for reader in READERS[readers]:
+                line = {"benchmark": "readers", "format": name, "reader": reader, "files": len(files)}
+                lines.append(line | compared(readers, reader, files, options.python, options.timeout))
+                if not options.table:
+                    print(json.dumps(lines[-1]), flush=True)
+    if options.table:
+        print("\n".join(table(lines)))
     if not lines:
         print(f"readers: {options.samples}: expected recordings (.bin, .aedat4, .h5), found none", file=sys.stderr)
-    return 0 if lines and all(line["equal"] is not False for line in lines) else 1
+    failed = options.samples and any(line["equal"] is False for line in lines)
+    return 1 if failed or not lines else 0
 
 
-def compared(format: str, reader: str, files: list[Path], pythons: list[str], timeout: float) -> dict[str, Any]:
-    """What one reader makes of the files, beside event_tools."""
+def sampled(samples: Path) -> list[tuple[str, str, list[tuple[Path, Events]]]]:
+    """Format, readers and (file, its events) of each kind of file below a folder."""
     from event_tools import read
 
+    cases = []
+    for suffix, (name, readers) in SAMPLED.items():
+        size = (256, 240) if suffix == ".bin" else None
+        files = [(path, read(path, sensor_size=size)) for path in sorted(samples.rglob(f"*{suffix}"))]
+        if files:
+            cases.append((name, readers, files))
+    return cases
+
+
+def written(folder: Path) -> list[tuple[str, str, list[tuple[Path, Events]]]]:
+    """The recordings written in every way; for each those that it can hold."""
+    from event_tools import write
+
+    cases = []
+    for name, case in CASES.items():
+        files = []
+        for i, events in enumerate(recordings()):
+            if all(side <= most for side, most in zip(events.sensor_size, case.largest, strict=True)):
+                path = folder / f"{len(cases)}-{i}{case.suffix}"
+                write(path, events, **case.options)
+                files.append((path, events))
+        cases.append((name, case.readers, files))
+    return cases
+
+
+def recordings() -> list[Events]:
+    """Real ones where the data are, and made ones: ties, borders, one event, more than one packet and chunk."""
+    from event_tools import Events, read
+    from tests.data import find_data
+
+    real = []
+    for name, size in (("dvs128-gesture/1.bs2", (128, 128)), ("reader-fixtures/tonic/sample_nmnist.bin", (34, 34))):
+        if path := find_data(name):
+            real.append(read(path, sensor_size=size))
+    rng = np.random.default_rng(0)
+
+    def made(n: int, last_us: int, width: int, height: int) -> Events:
+        t = np.sort(rng.integers(0, last_us, n))
+        t[:1] = 0  # some readers call the first event's time 0
+        columns = rng.integers(0, width, n), rng.integers(0, height, n), rng.integers(0, 2, n)
+        return Events(t, *columns, (width, height))
+
+    return [*real, made(25_000, 8_000_000, 34, 34), made(1, 10, 34, 34), made(150_000, 2_000_000, 346, 260)]
+
+
+def compared(
+    readers: str, reader: str, files: list[tuple[Path, Events]], pythons: list[str], timeout: float
+) -> dict[str, Any]:
+    """What one reader makes of the files, beside what they hold."""
     with TemporaryDirectory() as folder:
         out = Path(folder) / "read.npz"
-        names = json.dumps([str(path.absolute()) for path in files])
+        told = json.dumps([(str(path.absolute()), events.sensor_size) for path, events in files])
         for python in pythons:
-            command = [python, __file__, ".", "--read", format, reader, str(out)]
+            command = [python, __file__, "--read", readers, reader, str(out)]
             try:
                 result = subprocess.run(
-                    command, input=names, capture_output=True, text=True, timeout=timeout, check=False
+                    command, input=told, capture_output=True, text=True, timeout=timeout, check=False
                 )
             except subprocess.TimeoutExpired:
                 return {"equal": False, "why": f"the reader did not end in {timeout:g} s"}
@@ -76,34 +171,50 @@ def compared(format: str, reader: str, files: list[Path], pythons: list[str], ti
         else:
             return {"equal": None, "why": "not installed"}
     starts = np.concatenate(([0], np.cumsum(theirs["lengths"])))
-    unequal, total = [], 0
-    for i, path in enumerate(files):
-        ours = read(path, sensor_size=(256, 240) if format == "bin" else None)
-        total += len(ours)
+    unequal = []
+    for i, (_, ours) in enumerate(files):
         part = slice(starts[i], starts[i + 1])
+        different = [n for n in COLUMNS if not np.array_equal(theirs[n][part], getattr(ours, n).astype(np.int64))]
         size = tuple(theirs["sizes"][i].tolist())
         if theirs["failed"][i]:
-            unequal.append(f"{path.name}: {theirs['failed'][i]}")
-        elif not all(np.array_equal(theirs[name][part], getattr(ours, name).astype(np.int64)) for name in COLUMNS):
-            unequal.append(f"{path.name}: {len(ours)} events of ours, {theirs['lengths'][i]} of theirs differ")
+            unequal.append(str(theirs["failed"][i]))
+        elif theirs["lengths"][i] != len(ours):
+            unequal.append(f"{theirs['lengths'][i]} of {len(ours)} events")
+        elif different:
+            unequal.append(f"{', '.join(different)} differ")
         elif size not in ((0, 0), ours.sensor_size):
-            unequal.append(f"{path.name}: sensor {ours.sensor_size}, theirs {size}")
-    told = {"version": str(theirs["version"]), "events": total, "equal": not unequal}
-    return told | {"unequal_files": len(unequal), "why": unequal[0] if unequal else None}
+            unequal.append(f"sensor {ours.sensor_size}, theirs {size}")
+    told_of = {"version": str(theirs["version"]), "events": sum(len(events) for _, events in files)}
+    return told_of | {"equal": not unequal, "unequal_files": len(unequal), "why": unequal[0] if unequal else None}
 
 
-def read_all(format: str, reader: str, out: str) -> int:
+def table(lines: list[dict[str, Any]]) -> list[str]:
+    """Markdown: a row a format, its readers by what they found."""
+    versions = {line["reader"]: line["version"] for line in lines if "version" in line}
+    rows = ["| written | read equal, event by event | read otherwise: why | not installed |", "|---|---|---|---|"]
+    for name in dict.fromkeys(line["format"] for line in lines):
+        mine = [line for line in lines if line["format"] == name]
+        equal = ", ".join(line["reader"] for line in mine if line["equal"])
+        other = "; ".join(
+            f"{line['reader']}: {line['why']}".replace("|", "/") for line in mine if line["equal"] is False
+        )
+        absent = ", ".join(line["reader"] for line in mine if line["equal"] is None)
+        rows.append(f"| {name} | {equal or '-'} | {other or '-'} | {absent or '-'} |")
+    return [*rows, "", ", ".join(f"{reader} {told}" for reader, told in versions.items())]
+
+
+def read_all(readers: str, reader: str, out: str) -> int:
     """Read the files named on stdin and keep their columns; runs in the reader's own environment."""
-    function, package = READERS[format][1][reader]
+    function, package = READERS[readers][reader]
     try:
         told = version(package)
     except ImportError:
         return NOT_INSTALLED
     parts: list[list[Any]] = []
     lengths, sizes, failed = [], [], []
-    for path in json.loads(sys.stdin.read()):
+    for path, told_size in json.loads(sys.stdin.read()):
         try:
-            *columns, size = function(path)
+            *columns, size = function(path, tuple(told_size))
             failed.append("")
         except Exception as error:  # any reader may fail in its own way, which is what we want to know
             columns, size = [np.zeros(0, np.int64)] * 4, None
@@ -114,95 +225,6 @@ def read_all(format: str, reader: str, out: str) -> int:
     columns = {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(COLUMNS)}
     np.savez(out, lengths=lengths, sizes=sizes, failed=failed, version=told, **columns)
     return 0
-
-
-def by_tonic_bin(path: str) -> Read:
-    from tonic.io import events_struct, read_mnist_file
-
-    events = read_mnist_file(path, dtype=events_struct)
-    return events["t"], events["x"], events["y"], events["p"], None
-
-
-def by_spikingjelly(path: str) -> Read:
-    # Its file alone: the package `spikingjelly.datasets` imports torchaudio, which is often absent.
-    from importlib.util import find_spec, module_from_spec, spec_from_file_location
-
-    found = find_spec("spikingjelly")
-    assert found is not None and found.origin is not None
-    spec = spec_from_file_location("spikingjelly.datasets.utils", Path(found.origin).parent / "datasets" / "utils.py")
-    assert spec is not None and spec.loader is not None
-    module = module_from_spec(spec)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        spec.loader.exec_module(module)
-    events = module.load_ATIS_bin(path)
-    return events["t"], events["x"], events["y"], events["p"], None
-
-
-def by_aedat(path: str) -> Read:
-    import aedat
-
-    decoder = aedat.Decoder(path)
-    stream_id, stream = next((i, one) for i, one in decoder.id_to_stream().items() if one["type"] == "events")
-    packets = [packet["events"] for packet in decoder if packet["stream_id"] == stream_id]
-    names = ("t", "x", "y", "on")
-    columns = [np.concatenate([packet[name] for packet in packets] or [np.zeros(0, np.int64)]) for name in names]
-    return columns[0], columns[1], columns[2], columns[3], (stream["width"], stream["height"])
-
-
-def by_dv_processing(path: str) -> Read:
-    import dv_processing
-
-    recording = dv_processing.io.MonoCameraRecording(path)
-    columns: list[list[Any]] = [[np.zeros(0, np.int64)] for _ in COLUMNS]
-    while recording.isRunning():
-        batch = recording.getNextEventBatch()
-        if batch is None:
-            break
-        places = batch.coordinates()
-        for kept, part in zip(
-            columns, (batch.timestamps(), places[:, 0], places[:, 1], batch.polarities()), strict=True
-        ):
-            kept.append(np.asarray(part).astype(np.int64))
-    t, x, y, p = (np.concatenate(kept) for kept in columns)
-    width, height = recording.getEventResolution()
-    return t, x, y, p, (width, height)
-
-
-def by_tonic_aedat4(path: str) -> Read:
-    from tonic.io import read_aedat4
-
-    events = read_aedat4(path)
-    return events["t"], events["x"], events["y"], events["on"], None
-
-
-def by_h5py(path: str) -> Read:
-    """Through DSEC's index of milliseconds, ten at a time, as its own slicer does."""
-    import h5py
-
-    with h5py.File(path) as file:
-        index, group = file["ms_to_idx"][:].astype(int), file["events"]
-        edges = [*range(0, len(index) - 1, 10), len(index) - 1]
-        parts = [slice(index[start], index[stop]) for start, stop in pairwise(edges)]
-        parts.append(slice(index[-1] if len(index) else 0, None))  # an event exactly on the last millisecond
-        t, x, y, p = (np.concatenate([group[name][part] for part in parts]) for name in COLUMNS)
-        size = int(file.attrs["width"]), int(file.attrs["height"])
-        return t.astype(np.int64) + file["t_offset"][()], x, y, p, size
-
-
-Reader = tuple[Callable[[str], Read], str]  # and the package it comes from
-READERS: dict[str, tuple[str, dict[str, Reader]]] = {
-    "bin": (".bin", {"tonic": (by_tonic_bin, "tonic"), "spikingjelly": (by_spikingjelly, "spikingjelly")}),
-    "aedat4": (
-        ".aedat4",
-        {
-            "aedat": (by_aedat, "aedat"),
-            "dv-processing": (by_dv_processing, "dv-processing"),
-            "tonic": (by_tonic_aedat4, "tonic"),
-        },
-    ),
-    "hdf5": (".h5", {"h5py": (by_h5py, "h5py")}),
-}
 
 
 if __name__ == "__main__":
