@@ -336,7 +336,6 @@ def write_faery(version: str | None = None) -> Callable[[str, Any, Any, Any, Any
 
     def write(path: str, t: Any, x: Any, y: Any, p: Any, size: Size) -> None:
         import faery
-
         from faery.events_stream import EVENTS_DTYPE
 
         events = _structured(t, x, y, p, EVENTS_DTYPE)
