@@ -44,6 +44,29 @@ def to_counts(
     return counts.reshape(x.shape).astype(np.int32)
 
 
+def to_budget(values: NDArray[np.number], total: int | None = None, seed: int = 0) -> NDArray[np.int32]:
+    """Counts (T, ...) near `values` that binning by count could have given: N // T a frame, the rest in the last.
+
+    total: N, by default the rounded sum of the values. Each frame is scaled to its budget and rounded by largest
+    remainder, ties broken by a seeded shuffle. Raises ValueError for a frame without any value that needs one.
+    """
+    values = np.asarray(values)
+    if total is None:
+        total = round(float(np.maximum(values, 0).sum(dtype=np.float64)))
+    if not len(values) or total < 0:
+        raise ValueError(f"expected one frame or more and a total from 0 up, got {len(values)} frames and {total}")
+    budgets = [total // len(values)] * (len(values) - 1)
+    budgets.append(total - sum(budgets))
+    for i, budget in enumerate(budgets):
+        if budget and not (values[i] > 0).any():
+            raise ValueError(f"expected something in frame {i}, which is to hold {budget} events, got nothing")
+    frames = [
+        to_counts(frame, "largest_remainder", budget=budget, seed=seed + i)
+        for i, (frame, budget) in enumerate(zip(values, budgets, strict=True))
+    ]
+    return np.stack(frames)
+
+
 @lru_cache(maxsize=16)
 def bilinear_matrix(size: int, source: int) -> NDArray[np.float64]:
     """(size, source) weights of bilinear interpolation with aligned corners."""

@@ -36,10 +36,10 @@ class RateCurve:
         """u in [0, 1) to places in [0, 1) within [start, stop) us that follow the curve; uniform where it is silent."""
         grid = np.arange(len(self.rates) + 1, dtype=np.float64) * self.bin_us
         mass = np.concatenate(([0.0], np.cumsum(self.rates)))
-        low, high = np.interp(start, grid, mass), np.interp(stop, grid, mass)
+        low, high = _interpolated(start, grid, mass), _interpolated(stop, grid, mass)
         # A rising ramp keeps the inverse unique where the curve is silent.
         ramp = grid * (1e-9 * mass[-1] / grid[-1])
-        t = np.interp(low + u * (high - low) + np.interp(start, grid, ramp), mass + ramp, grid)
+        t = _interpolated(low + u * (high - low) + _interpolated(start, grid, ramp), mass + ramp, grid)
         place = (t - start) / np.maximum(stop - start, 1)
         return np.where(high > low, np.clip(place, 0.0, np.nextafter(1.0, 0.0)), u)
 
@@ -53,3 +53,11 @@ class RateCurve:
         if values is None:
             raise ValueError("expected a rate curve for placement=profile, got none; use placement=uniform")
         return cls(np.asarray(values["rates"], np.float64), int(values["bin_us"]))
+
+
+def _interpolated(x: NDArray[Any], positions: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """np.interp in steps of which each is rounded, where some compilers fuse them: the same bits on every platform."""
+    x = np.clip(x.astype(np.float64), positions[0], positions[-1])
+    i = np.minimum(np.searchsorted(positions, x, side="right"), len(positions) - 1) - 1
+    slope = (values[i + 1] - values[i]) / (positions[i + 1] - positions[i])
+    return np.where(x == positions[-1], values[-1], slope * (x - positions[i]) + values[i])

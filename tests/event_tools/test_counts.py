@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from event_tools.counts import resize, to_counts, undo_resize
+from event_tools.counts import resize, to_budget, to_counts, undo_resize
 
 
 def test_round_takes_the_nearest_count_and_none_below_zero() -> None:
@@ -76,3 +76,20 @@ def test_undoing_a_resize_does_not_enlarge_noise() -> None:
 
 def test_one_pixel_resizes_to_a_constant() -> None:
     assert (resize(np.array([[3.0]]), (2, 5)) == 3.0).all()
+
+
+def test_a_budget_is_n_over_t_a_frame_and_the_rest_in_the_last() -> None:
+    values = np.array([[3.0, 1.0], [0.0, 2.0], [-5.0, 4.0]])
+    assert to_budget(values).tolist() == [[2, 1], [0, 3], [0, 4]]  # 10 // 3 = 3: 2.25 + 0.75, 3, and 4
+    assert to_budget(values, total=11).tolist() == [[2, 1], [0, 3], [0, 5]]
+
+
+def test_counts_within_their_budget_stay_as_they_are() -> None:
+    counts = np.random.default_rng(0).multinomial(50, np.full(24, 1 / 24), 4).reshape(4, 2, 3, 4)
+    assert np.array_equal(to_budget(counts), counts)
+
+
+def test_an_empty_frame_cannot_hold_its_budget() -> None:
+    with pytest.raises(ValueError, match="frame 1, which is to hold 2 events"):
+        to_budget(np.array([[4], [0]]))
+    assert to_budget(np.array([[0], [0], [2]])).tolist() == [[0], [0], [2]]  # 2 // 3 = 0 events a frame

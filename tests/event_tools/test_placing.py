@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_tools import Events, Frames, to_events, to_frames
+from event_tools.anchoring import separate
+from event_tools.counts import to_budget
 from event_tools.datasets import open_recordings
 from event_tools.placing import crowded_cells
 from event_tools.profile import RateCurve
@@ -182,6 +184,116 @@ def test_linear_placement_leans_towards_the_fuller_neighbour() -> None:
     assert inside.mean() == pytest.approx(2000, abs=35)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 60), max_size=30), st.integers(1, 6), st.sampled_from(WAYS))
+def test_an_anchor_of_counts_keeps_the_frames_of_any_recording_without_a_tie_across_bins(
+    times: list[int], steps: int, way: dict
+) -> None:
+    n = len(times)
+    frames = to_frames(Events(sorted(times), [0] * n, [0] * n, [1] * n, (1, 1)), steps, by="count")
+    if n and (np.diff(frames.edges)[:-1][frames.counts[:-1].sum((1, 2, 3)) > 0] > 0).all():
+        assert to_frames(to_events(frames, anchor="count", **way), steps, by="count") == frames
+    else:
+        with pytest.raises(ValueError, match=r"without width|expected events for"):
+            to_events(frames, anchor="count", **way)
+
+
+def test_counts_that_fill_the_budget_come_back_by_count_without_an_anchor() -> None:
+    counts = to_budget(np.random.default_rng(0).random((5, 2, 4, 6)), total=313)
+    frames = Frames(counts, np.array([0, 100, 250, 300, 900, 1000]))
+    assert np.array_equal(to_frames(to_events(frames), 5, by="count").counts, counts)
+
+
+def test_an_anchor_of_counts_needs_equal_numbers_of_events() -> None:
+    counts = np.ones((3, 2, 1, 1), int)
+    counts[0] = 2
+    with pytest.raises(ValueError, match=r"expected 2 events in each bin .* got \[4, 2, 2\]; see .*to_budget"):
+        to_events(Frames(counts, np.arange(4) * 10), anchor="count")
+
+
+def test_an_anchor_of_counts_needs_two_events_in_a_last_bin_with_width() -> None:
+    counts = np.ones((2, 2, 1, 1), int)
+    counts[:, 0] = 0
+    with pytest.raises(ValueError, match="two events in the last bin"):
+        to_events(Frames(counts, np.array([0, 10, 20])), anchor="count")
+    assert to_events(Frames(counts, np.array([0, 10, 10])), anchor="count").t.tolist() == [0, 10]
+
+
+def test_an_anchor_of_counts_needs_the_edges_that_binning_would_find() -> None:
+    counts = np.zeros((3, 2, 1, 1), int)
+    counts[2] = 1
+    with pytest.raises(ValueError, match="edges of"):
+        to_events(Frames(counts, np.array([0, 5, 5, 20])), anchor="count")
+    assert to_events(Frames(counts, np.array([5, 5, 5, 20])), anchor="count").t.tolist() == [5, 20]
+
+
+def test_an_anchor_of_counts_keeps_the_refractory_time_where_a_pixel_was_silent() -> None:
+    counts = np.zeros((2, 2, 1, 3), int)
+    counts[:, 1, 0, 0] = 3
+    counts[1, 0, 0, 1] = counts[0, 0, 0, 2] = 1
+    frames = Frames(counts, np.array([0, 10_000, 20_000]))
+    for seed in range(20):
+        events = to_events(frames, seed, refractory_us=3000, anchor="count")
+        assert smallest_interval(events[events.x == 0]) >= 3000
+        assert events.t[4] == 10_000 and events.x[4] == 1
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(map(str, way)) or "uniform")
+def test_unique_events_differ_in_time_and_keep_the_counts(way: dict) -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        counts = rng.poisson(0.7, (5, 2, 3, 4))
+        frames = Frames(counts, np.concatenate(([-7], -7 + np.cumsum(counts.sum((1, 2, 3)) + rng.integers(0, 9, 5)))))
+        events = to_events(frames, seed, unique=True, **way)
+        assert (np.diff(events.t) > 0).all()
+        assert to_frames(events, edges=frames.edges) == frames
+
+
+def test_ties_move_on_by_a_microsecond_and_back_at_the_end_of_their_bin() -> None:
+    t = np.array([2, 2, 2, 8, 8, 9, 10, 10])
+    assert separate(t, np.array([0, 10, 20]), np.array([6, 2]), closed=False).tolist() == [2, 3, 4, 7, 8, 9, 10, 11]
+    assert separate(t[:6], np.array([0, 9]), np.array([6]), closed=True).tolist() == [2, 3, 4, 7, 8, 9]
+    assert t.tolist() == [2, 2, 2, 8, 8, 9, 10, 10]
+
+
+@pytest.mark.parametrize("anchor", ["time", "count"])
+def test_unique_events_may_be_anchored_too(anchor: str) -> None:
+    counts = np.zeros((2, 2, 2, 2), int)
+    counts[:, :, 0, 1] = 5
+    frames = Frames(counts, np.array([0, 10, 20]))  # full to the last microsecond
+    events = to_events(frames, anchor=anchor, unique=True)
+    assert (np.diff(events.t) > 0).all() and to_frames(events, 2, by=anchor) == frames
+
+
+@pytest.mark.parametrize(
+    ("edges", "reason"), [([0, 3, 20], "bin 0 has 3 us for 4"), ([0, 10, 10], "bin 1 has 1 us for 4")], ids=str
+)
+def test_unique_needs_a_microsecond_for_each_event(edges: list[int], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        to_events(Frames(np.full((2, 2, 1, 1), 2), np.array(edges)), unique=True)
+
+
+def test_a_sensor_and_times_too_large_for_one_integer_are_sorted_alike() -> None:
+    counts = np.zeros((2, 2, 700, 900), np.uint16)
+    counts[:, :, ::99, ::97] = 2
+    near, far = np.array([0, 50, 100]), np.array([0, 50, 1 << 60])
+    for edges in (near, far):
+        events = to_events(Frames(counts, edges))
+        keys = list(zip(events.t, events.y, events.x, events.p, strict=True))
+        assert keys == sorted(keys) and to_frames(events, edges=edges) == Frames(counts, edges)
+
+
+def test_large_groups_are_laid_out_as_small_ones() -> None:
+    counts = np.zeros((1, 2, 1, 3), int)
+    counts[0, :, 0, 0], counts[0, :, 0, 1], counts[0, 1, 0, 2] = (300, 500), (7, 5), 40
+    events = to_events(Frames(counts, np.array([0, 1_000_000])), refractory_us=900)
+    for column, on in ((0, 500), (1, 5), (2, 40)):
+        one = events[events.x == column]
+        assert one.p.sum() == on and smallest_interval(one) >= 900
+    off = events.t[(events.x == 0) & (events.p == 0)]
+    assert abs(off.mean() - 500_000) < 3 * 290_000 / np.sqrt(300)  # polarities are dealt at random, not first all OFF
+
+
 def test_the_same_seed_gives_the_same_events_and_another_seed_others() -> None:
     frames = Frames(np.full((4, 2, 5, 5), 2), np.arange(5) * 1000)
     assert to_events(frames, seed=7) == to_events(frames, seed=7)
@@ -203,8 +315,8 @@ def test_the_frames_are_left_as_they_were() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"placement": "even"}, {"placement": "profile"}, {"profile": HUMP}, {"refractory_us": -1}],
-    ids=["unknown placement", "profile without curve", "curve without profile", "negative time"],
+    [{"placement": "even"}, {"placement": "profile"}, {"profile": HUMP}, {"refractory_us": -1}, {"anchor": "number"}],
+    ids=["unknown placement", "profile without curve", "curve without profile", "negative time", "unknown anchor"],
 )
 def test_wrong_requests_are_refused_in_a_sentence(arguments: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
