@@ -1,114 +1,83 @@
-"""Recordings side by side in an animated GIF, ON and OFF in the player's colours, older events dimmer."""
+"""Animated GIF (CompuServe, GIF89a, 1990), picture by picture: of each only what changed, equal ones once for longer.
+
+"GIF89a" | width, height u16, flags, background, aspect u8 | colour table, 3 bytes a colour, 2^k of them
+"!" FF 0B "NETSCAPE2.0" 03 01 00 00 00 : for ever
+a picture: "!" F9 04 | flags u8, delay u16 in 1/100 s, transparent u8 | 00 | descriptor, LZW data (by Pillow)
+";"
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import struct
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from event_tools.atomic import replacing
-from event_tools.events import Events
+from event_tools.viewer.pillow import gif_picture
 
-GROUND, PAGE, TEXT = 0, 1, 2  # palette: three plain colours, then SHADES of OFF and of ON, dim to bright
-SHADES = 8
-COLOURS = {
-    "ground": (5, 7, 12),
-    "page": (13, 17, 23),
-    "text": (230, 237, 243),
-    "off": (247, 37, 133),
-    "on": (76, 201, 240),
-}
-STEP_US, MAX_FRAMES = 10_000, 300
-TILE_PX, GAP_PX, TITLE_PX = 102, 8, 16
+MAX_DELAY = 65535
+MAX_COLOURS = 255  # and a transparent one
+FASTEST = 50  # pictures a second: browsers slow down what is faster
 
 
-def write_gif(
-    path: str | Path,
-    recordings: Events | Sequence[tuple[str, Events]],
-    step_us: int | None = None,
-    window_us: int | None = None,
-    fps: int = 15,
-) -> Path:
-    """Write one recording, or (title, events) recordings side by side; returns the path.
+class Gif:
+    """Takes the pictures of a film, (H, W) places in its colour table; fps from 1 to 50."""
 
-    step_us: recorded time from picture to picture, by default 10 ms, or more where that makes over 300 pictures;
-    window_us: how long an event stays to be seen, by default five steps. Raises ValueError, and ImportError that names
-    the package where Pillow is missing.
-    """
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError:
-        raise ImportError("expected Pillow to write a GIF, it is not installed: pip install pillow") from None
+    def __init__(self, file: BinaryIO, size: tuple[int, int], table: NDArray[np.uint8], fps: float) -> None:
+        if not 1 <= fps <= FASTEST:
+            raise ValueError(f"expected fps from 1 to {FASTEST} for a GIF, got {fps}")
+        assert len(table) <= MAX_COLOURS
+        self._file, self._fps, self._transparent = file, fps, len(table)
+        bits = max(1, len(table).bit_length())
+        colours = table.tobytes().ljust(3 << bits, b"\0")
+        file.write(struct.pack("<6sHHBBB", b"GIF89a", *size, 0xF0 | bits - 1, 0, 0) + colours)
+        file.write(b"!\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")
+        self._last: NDArray[np.uint8] | None = None
+        self._held: bytes = b""
+        self._began, self._count = 0, 0
 
-    tiles = [("", recordings)] if isinstance(recordings, Events) else list(recordings)
-    if not tiles:
-        raise ValueError("expected at least one recording to show, got none")
-    starts = [_start(events) for _, events in tiles]
-    end = max(
-        (int(events.t[-1]) - start for (_, events), start in zip(tiles, starts, strict=True) if len(events)), default=0
-    )
-    step = step_us or max(STEP_US, -(-end // MAX_FRAMES))
-    window = window_us or 5 * step
-    if step < 1 or window < 1 or not 1 <= fps <= 50:
-        raise ValueError(f"expected step_us and window_us above 0 and fps from 1 to 50, got {step}, {window} and {fps}")
-    scale = max(1, round(TILE_PX / max(max(events.sensor_size) for _, events in tiles)))
-    boxes, size = _layout([events.sensor_size for _, events in tiles], scale, titled=any(title for title, _ in tiles))
-    pictures = []
-    for now in range(step, end + step + 1, step):
-        canvas = np.full(size, PAGE, np.uint8)
-        for (_, events), start, (top, left) in zip(tiles, starts, boxes, strict=True):
-            tile = np.kron(_picture(events, start + now, window), np.ones((scale, scale), np.uint8))
-            canvas[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
-        picture: Any = Image.fromarray(canvas)
-        picture.putpalette(_palette())
-        for (title, _), (top, left) in zip(tiles, boxes, strict=True):
-            ImageDraw.Draw(picture).text((left, top - TITLE_PX + 2), title, fill=TEXT)
-        pictures.append(picture)
-    with replacing(path) as temporary:
-        delay = 10 * round(100 / fps)  # GIF counts in hundredths of a second
-        pictures[0].save(
-            temporary, "GIF", save_all=True, append_images=pictures[1:], duration=delay, loop=0, optimize=False
-        )
-    return Path(path)
+    def add(self, picture: NDArray[np.uint8]) -> None:
+        """One more picture."""
+        if self._last is None:
+            self._held = gif_picture(picture, 0, 0)
+        else:
+            box = changed(self._last, picture)
+            if box is None and self._delay() >= MAX_DELAY:
+                box = (0, 1, 0, 1)
+            if box is not None:
+                self._give()
+                top, bottom, left, right = box
+                new, old = picture[top:bottom, left:right], self._last[top:bottom, left:right]
+                self._held = gif_picture(np.where(new == old, np.uint8(self._transparent), new), left, top)
+                self._began = self._count
+        self._last = picture
+        self._count += 1
 
+    def finish(self) -> None:
+        """The last picture, and the end."""
+        self._give()
+        self._file.write(b";")
 
-def _start(events: Events) -> int:
-    """Where the clock of a recording begins: 0 unless it was recorded on another clock, such as Unix time."""
-    first = int(events.t[0]) if len(events) else 0
-    return 0 if 0 <= first < 1_000_000 else first
+    def close(self) -> None:
+        """Nothing is left open."""
+
+    def _delay(self) -> int:
+        """Hundredths of a second that the picture which is held has been seen; rounded so that none gets lost."""
+        return round(100 * self._count / self._fps) - round(100 * self._began / self._fps)
+
+    def _give(self) -> None:
+        """Write the picture that is held, now that it is known how long it stays."""
+        flags = 1 << 2 | 1  # it stays under the next one; transparency
+        delay = min(self._delay(), MAX_DELAY)
+        self._file.write(struct.pack("<3sBHBB", b"!\xf9\x04", flags, delay, self._transparent, 0) + self._held)
 
 
-def _layout(
-    sizes: Sequence[tuple[int, int]], scale: int, titled: bool
-) -> tuple[list[tuple[int, int]], tuple[int, int]]:
-    """Top left corners of the tiles, in rows about one and a half times as wide as high, and (height, width) of all."""
-    width, height = (scale * max(sides) for sides in zip(*sizes, strict=True))
-    head = TITLE_PX if titled else 0
-    columns = min(len(sizes), max(1, round((1.5 * len(sizes)) ** 0.5)))
-    rows = -(-len(sizes) // columns)
-    down, across = height + head + GAP_PX, width + GAP_PX
-    boxes = [(GAP_PX + i // columns * down + head, GAP_PX + i % columns * across) for i in range(len(sizes))]
-    return boxes, (rows * down + GAP_PX, columns * across + GAP_PX)
-
-
-def _picture(events: Events, now: int, window: int) -> NDArray[np.uint8]:
-    """(H, W) palette indices of the events with now - window <= t < now, the latest of a pixel on top."""
-    width, height = events.sensor_size
-    low, high = np.searchsorted(events.t, (now - window, now))
-    shown = slice(low, high)
-    fresh = (events.t[shown] - (now - window)) * SHADES // window
-    picture = np.full((height, width), GROUND, np.uint8)
-    # Assignment to repeated places keeps the last value, the latest event.
-    picture[events.y[shown], events.x[shown]] = 3 + events.p[shown] * SHADES + fresh
-    return picture
-
-
-def _palette() -> list[int]:
-    ground = np.array(COLOURS["ground"])
-    share = np.linspace(0.3, 1.0, SHADES)[:, None]
-    shades = [ground + share * (np.array(COLOURS[name]) - ground) for name in ("off", "on")]
-    plain = np.array([COLOURS[name] for name in ("ground", "page", "text")])
-    return np.concatenate((plain, *shades)).round().astype(int).ravel().tolist()
+def changed(old: NDArray[np.uint8], new: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
+    """Top, bottom, left and right of where two pictures differ; None where they do not."""
+    differ = old != new
+    rows = np.flatnonzero(differ.any(1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(differ.any(0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from event_tools.atomic import replacing
 from event_tools.events import Events
+from event_tools.viewer.clock import clock_start
 from event_tools.viewer.colours import colours, for_the_page
 
 FOLDER = Path(__file__).parent
@@ -30,7 +31,6 @@ SCRIPTS = ("unpacking.js", "drawing.js", "controls.js", "player.js")
 CHUNK = 1 << 16
 MAX_PIXELS = 1 << 24  # what a canvas and 32 bits of address surely hold
 MAX_US = 1 << 53  # what a script's numbers hold exactly, 285 years
-SETTLED_US = 1_000_000  # a recording that begins within its first second is shown from 0, others from their first event
 
 
 def write_page(
@@ -81,11 +81,6 @@ def player_html(
         f'<script type="application/json">{data.replace("<", chr(92) + "u003c")}</script>\n'
         f'<script>(() => {{\n"use strict";\n{script}}})();</script>\n</section>'
     )
-
-
-def clock_start(first_us: int) -> int:
-    """Where a recording's clock begins: 0 unless it was recorded on another clock, such as Unix time."""
-    return 0 if 0 <= first_us < SETTLED_US else first_us
 
 
 def describe(title: str, events: Events) -> dict[str, Any]:

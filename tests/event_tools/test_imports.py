@@ -14,7 +14,7 @@ import event_tools
 
 ROOT = Path(event_tools.__file__).parent
 NEEDED = {"numpy", "h5py", "lz4", "numba", "typer", "tqdm"}
-OPTIONAL = {"PIL", "zstandard", "scipy", "imageio", "hdf5plugin"}  # answered with a pip line where absent
+OPTIONAL = {"PIL", "zstandard", "scipy", "imageio_ffmpeg", "hdf5plugin"}  # answered with a pip line where absent
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 
