@@ -2,8 +2,9 @@
 
 With its membrane measured from its reset value, every neuron that is exported is
 
-    w[t] = (1 - leak) w[t - 1] + gain x[t]       x[t] = sum of maps(spikes of earlier layers at t) + bias,  w = 0 at first
-    s[t] = w[t] >= threshold, or > if strict     w[t] becomes 0 where it fires
+    x[t] = sum of maps(spikes of earlier layers at t) + bias
+    w[t] = (1 - leak) w[t - 1] + gain x[t]       before the first step w is 0
+    s[t] = w[t] >= threshold, or > if strict     where it fires, w[t] becomes 0
 
     IF: leak 0, gain 1      LIF: leak 1 / tau      PLIF: leak sigmoid(w)      gain = leak with decay_input, else 1
 
