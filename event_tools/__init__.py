@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from event_tools import augment, filters
     from event_tools.binning import to_frames
     from event_tools.errors import EventFileError
     from event_tools.events import Events, Frames
@@ -24,11 +25,15 @@ _HOMES = {
     "write": "files",
 }
 
+_ROOMS = ("augment", "filters")
+
 __all__ = [
     "EventFileError",
     "Events",
     "FileInfo",
     "Frames",
+    "augment",
+    "filters",
     "info",
     "iterate",
     "read",
@@ -41,10 +46,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _version()
-    if name in _HOMES:
+    if name in _HOMES or name in _ROOMS:
         from importlib import import_module
 
-        return getattr(import_module(f"event_tools.{_HOMES[name]}"), name)
+        room = import_module(f"event_tools.{_HOMES.get(name, name)}")
+        return room if name in _ROOMS else getattr(room, name)
     raise AttributeError(f"module 'event_tools' has no attribute {name!r}")
 
 
