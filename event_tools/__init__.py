@@ -10,18 +10,40 @@ if TYPE_CHECKING:
     from event_tools.errors import EventFileError
     from event_tools.events import Events, Frames
     from event_tools.files import FileInfo, info, iterate, read, write
+    from event_tools.images import count_image
+    from event_tools.interop import from_spikingjelly, from_tonic, to_spikingjelly, to_tonic
     from event_tools.placing import to_events
+    from event_tools.spikes import from_sparse, from_spikes, to_sparse, to_spikes
+    from event_tools.surfaces import last_times, time_surfaces
+    from event_tools.tonic_transform import ToFrames, TonicFrames
+    from event_tools.voxels import voxel_grid
+    from event_tools.windows import tonic_frames
 
 _HOMES = {
     "EventFileError": "errors",
     "Events": "events",
     "FileInfo": "files",
     "Frames": "events",
+    "ToFrames": "tonic_transform",
+    "TonicFrames": "tonic_transform",
+    "count_image": "images",
+    "from_sparse": "spikes",
+    "from_spikes": "spikes",
+    "from_spikingjelly": "interop",
+    "from_tonic": "interop",
     "info": "files",
     "iterate": "files",
+    "last_times": "surfaces",
     "read": "files",
+    "time_surfaces": "surfaces",
     "to_events": "placing",
     "to_frames": "binning",
+    "to_sparse": "spikes",
+    "to_spikes": "spikes",
+    "to_spikingjelly": "interop",
+    "to_tonic": "interop",
+    "tonic_frames": "windows",
+    "voxel_grid": "voxels",
     "write": "files",
 }
 
@@ -32,13 +54,28 @@ __all__ = [
     "Events",
     "FileInfo",
     "Frames",
+    "ToFrames",
+    "TonicFrames",
     "augment",
+    "count_image",
     "filters",
+    "from_sparse",
+    "from_spikes",
+    "from_spikingjelly",
+    "from_tonic",
     "info",
     "iterate",
+    "last_times",
     "read",
+    "time_surfaces",
     "to_events",
     "to_frames",
+    "to_sparse",
+    "to_spikes",
+    "to_spikingjelly",
+    "to_tonic",
+    "tonic_frames",
+    "voxel_grid",
     "write",
 ]
 
