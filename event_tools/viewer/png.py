@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from fractions import Fraction
 from typing import BinaryIO
 
 import numpy as np
@@ -69,7 +70,7 @@ class Apng:
             return
         part, left, top = self._held
         height, width = part.shape
-        delay = _fraction(self._stays, self._fps)
+        delay = seconds_of(self._stays, self._fps)
         self._file.write(_chunk(b"fcTL", struct.pack(">5I2H2B", self._order, width, height, left, top, *delay, 0, 0)))
         data = _pixels(part)
         if self._pictures:
@@ -80,16 +81,13 @@ class Apng:
         self._pictures += 1
 
 
-def _fraction(pictures: int, fps: float) -> tuple[int, int]:
-    """Seconds that so many pictures take, as two numbers of 16 bits."""
-    from fractions import Fraction
-
+def seconds_of(pictures: int, fps: float) -> tuple[int, int]:
+    """What so many pictures take, as a fraction of two numbers of 16 bits, as near as these can."""
     exact = Fraction(pictures) / Fraction(fps).limit_denominator(1000)
-    for most in (65535, 1000, 30, 1):
-        near = exact.limit_denominator(most)
-        if near.numerator <= 65535:
-            return near.numerator, near.denominator
-    return 65535, 1
+    denominator = 65535
+    while (near := exact.limit_denominator(denominator)).numerator > 65535:
+        denominator //= 2
+    return near.numerator, near.denominator
 
 
 def _head(size: tuple[int, ...], table: NDArray[np.uint8]) -> bytes:

@@ -40,7 +40,8 @@ class Tape:
         width, height = self.sensor_size
         self._time = np.full(width * height, -1, np.int64)
         self._polarity = np.zeros(width * height, np.uint8)
-        self._part, self._at, self._last, self._start = first, 0, None, 0
+        self._part, self._at, self._start = first, 0, 0
+        self._last = int(first.t[-1]) if len(first) else None
         self._skip_empty()
         if not self.ended:
             self._start = clock_start(int(self._part.t[0]))
@@ -109,7 +110,7 @@ class Film:
         self.step, self.window, self.table = step_us, window_us, _table(colours)
         self._tapes = [Tape(title, recording) for title, recording in titled(recordings)]
         sizes = [tape.sensor_size for tape in self._tapes]
-        self.columns = min(len(sizes), max(1, round((1.5 * len(sizes)) ** 0.5)))  # half as wide again as high
+        self.columns = _columns(len(sizes))
         longest = max(max(size) for size in sizes)
         tile = min(max(ACROSS_PX // self.columns, TILE_PX[0]), TILE_PX[1])
         self.scale = scale or max(1, round(tile / longest))
@@ -189,6 +190,12 @@ def _parts(recording: Recording) -> Iterator[Events]:
 
         return iterate(recording, events=PART_EVENTS)
     return iter(recording)
+
+
+def _columns(tiles: int) -> int:
+    """As many as make the whole half as wide again as high, or one more where that leaves no gap."""
+    columns = max(1, round((1.5 * tiles) ** 0.5))
+    return columns + 1 if tiles % columns and tiles % (columns + 1) == 0 else columns
 
 
 def _table(colours: Colours) -> NDArray[np.uint8]:
