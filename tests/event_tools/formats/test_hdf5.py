@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from event_tools import EventFileError, Events, info, read, write
-from event_tools.formats import hdf5
+from event_tools.formats.hdf5_output import CHUNK
 from tests.data import data_path
 from tests.event_tools.recordings import after_damage, recordings, written_and_read
 
@@ -103,7 +103,7 @@ def test_what_is_written_is_read(events: Events) -> None:
 
 
 def test_events_of_several_chunks_are_read(tmp_path: Path) -> None:
-    events = many(2 * hdf5.CHUNK + 1)
+    events = many(2 * CHUNK + 1)
     write(tmp_path / "one.h5", events)
     assert read(tmp_path / "one.h5") == events
     with h5py.File(tmp_path / "one.h5") as file:
@@ -140,22 +140,12 @@ def test_cut_anywhere_it_is_refused(tmp_path: Path, step: int) -> None:
         assert after_damage(data[:cut], "one.h5", tolerant=True) in (None, EVENTS[:0], EVENTS), cut
 
 
-def test_half_an_address_at_the_cut_leads_nowhere(tmp_path: Path) -> None:
-    write(tmp_path / "one.h5", EVENTS)
-    data = (tmp_path / "one.h5").read_bytes()
-    trees = [at for at in range(len(data)) if data[at : at + 5] == b"TREE\x01"]  # nodes that hold addresses of chunks
-    assert len(trees) == 5
-    for at in trees:
-        for cut in range(at + 24, at + 64):  # the first key, its address and the key after it
-            assert after_damage(data[:cut], "one.h5", tolerant=True) in (None, EVENTS[:0], EVENTS), cut
-
-
 def test_a_chunk_that_was_never_written_holds_no_events(tmp_path: Path) -> None:
     path = tmp_path / "one.h5"
     with h5py.File(path, "w") as file:
         for name, kind in zip("txyp", ("u4", "u2", "u2", "u1"), strict=True):
             file.create_dataset(f"events/{name}", (8,), kind, chunks=(4,))[:4] = getattr(EVENTS, name)
-    with pytest.raises(EventFileError, match="/events/t has no bytes for its events from 4 on"):
+    with pytest.raises(EventFileError, match="events/t has no bytes for its events from 4 on"):
         read(path, sensor_size=(34, 34))
     with pytest.warns(UserWarning, match="kept what precedes it"):
         assert read(path, sensor_size=(34, 34), tolerant=True) == EVENTS
@@ -170,16 +160,16 @@ def test_a_cut_file_says_how_many_bytes_were_expected(tmp_path: Path) -> None:
         read(path)
 
 
-def test_a_tolerant_reader_keeps_whole_chunks_of_a_cut_file(tmp_path: Path) -> None:
-    events = many(4 * hdf5.CHUNK)
+def test_a_tolerant_reader_keeps_the_whole_chunks_of_a_cut_file(tmp_path: Path) -> None:
+    events = many(5 * CHUNK)
     write(tmp_path / "one.h5", events)
+    with h5py.File(tmp_path / "one.h5") as file:
+        parts = [file[f"events/{name}"].id.get_chunk_info_by_coord for name in "txyp"]
+        ends = [max(part.byte_offset + part.size for part in (of((k * CHUNK,)) for of in parts)) for k in range(5)]
     data = (tmp_path / "one.h5").read_bytes()
-    kept = []
-    for cut in np.linspace(0.3, 0.99, 8):
-        tolerated = after_damage(data[: int(cut * len(data))], "one.h5", tolerant=True)
-        assert tolerated is not None and tolerated == events[: len(tolerated)]
-        kept.append(len(tolerated))
-    assert kept == sorted(kept) and len(set(kept)) == 4
+    for k, end in enumerate(ends):
+        assert after_damage(data[: end - 1], "one.h5", tolerant=True) == events[: k * CHUNK]
+        assert after_damage(data[:end], "one.h5", tolerant=True) == events[: (k + 1) * CHUNK]
 
 
 def test_a_tolerant_reader_makes_no_events_of_what_is_missing_from_uncompressed_columns(tmp_path: Path) -> None:
@@ -190,18 +180,18 @@ def test_a_tolerant_reader_makes_no_events_of_what_is_missing_from_uncompressed_
 
 
 def test_an_altered_chunk_is_noticed_by_its_checksum_and_named_by_its_place(tmp_path: Path) -> None:
-    events = many(2 * hdf5.CHUNK)
+    events = many(2 * CHUNK)
     path = tmp_path / "one.h5"
     write(path, events)
     with h5py.File(path) as file:
-        place = file["events/x"].id.get_chunk_info_by_coord((hdf5.CHUNK,)).byte_offset
+        place = file["events/x"].id.get_chunk_info_by_coord((CHUNK,)).byte_offset
     data = bytearray(path.read_bytes())
     data[place + 500] ^= 1
     path.write_bytes(data)
-    with pytest.raises(EventFileError, match=f"at byte {place}: /events/x cannot be decoded from event 65536 on"):
+    with pytest.raises(EventFileError, match=f"at byte {place}: events/x cannot be decoded from event 65536 on"):
         read(path)
     with pytest.warns(UserWarning, match="kept what precedes it"):
-        assert read(path, tolerant=True) == events[: hdf5.CHUNK]
+        assert read(path, tolerant=True) == events[:CHUNK]
 
 
 def test_altered_bytes_are_event_file_errors_or_recordings(tmp_path: Path) -> None:
@@ -245,13 +235,13 @@ def test_columns_of_other_kinds_or_lengths_are_refused(tmp_path: Path) -> None:
     made(path)
     with h5py.File(path, "a") as file:
         del file["events/t"]
-        file["events/t"] = np.array([0.1, 0.2, 0.3, 0.4])
-    with pytest.raises(EventFileError, match="expected events/t to be a row of whole numbers"):
+        file["events/t"] = [b"a", b"b", b"c", b"d"]
+    with pytest.raises(EventFileError, match="expected events/t to be a row of numbers"):
         read(path)
     with h5py.File(path, "a") as file:
         del file["events/t"]
         file["events/t"] = np.array([5, 1000], np.uint32)
-    with pytest.raises(EventFileError, match=r"columns of equal length, got {'t': 2, 'x': 4, 'y': 4, 'p': 4}"):
+    with pytest.raises(EventFileError, match=r"columns of equal length, got {'events/t': 2, 'events/x': 4, "):
         read(path)
     with pytest.warns(UserWarning, match="kept what precedes it"):
         assert read(path, tolerant=True) == EVENTS[:2]
@@ -270,10 +260,4 @@ def test_links_and_columns_outside_the_file_are_refused(tmp_path: Path) -> None:
         del file["events/t"]
         file.create_dataset("events/t", (4,), "u4", external=[(str(tmp_path / "raw"), 0, 16)])
     with pytest.raises(EventFileError, match="events/t lies outside the file, which is refused"):
-        read(path)
-
-
-def test_a_real_file_of_another_layout_is_refused_by_name() -> None:
-    path = data_path("reader-fixtures/event-vision-library/event.hdf5")
-    with pytest.raises(EventFileError, match="expected a group events with p, t, x, y"):
         read(path)
