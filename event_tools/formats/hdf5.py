@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from event_tools.errors import EventFileError
-from event_tools.formats.hdf5_file import H5_ERRORS, MAGIC, MATLAB, Hdf5, short
+from event_tools.formats.hdf5_file import H5_ERRORS, MAGIC, Hdf5, short
 from event_tools.formats.reader import Reader, Reading, one_of
 from event_tools.formats.writer import Writer, Writing
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -161,10 +162,8 @@ class Column:
     def _need_plugin(self, number: int) -> None:
         import h5py
 
-        try:
+        with suppress(ImportError):
             import hdf5plugin  # noqa: F401
-        except ImportError:
-            pass
         if h5py.h5z.filter_avail(number):
             return
         what = (

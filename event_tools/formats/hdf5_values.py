@@ -32,7 +32,7 @@ def microseconds(values: NDArray[Any], unit: str | None, shift: int, row: int) -
         if unit == "us" and (scaled != exact).any():
             _bad(scaled != exact, values, row, "a whole number of microseconds")
         low, high = (scaled.min(), scaled.max()) if len(scaled) else (0.0, 0.0)
-        if not (-FAR < low and high < FAR):  # NaN compares false
+        if not (low > -FAR and high < FAR):  # NaN compares false
             _bad(~(np.abs(scaled) < FAR), values, row, "a time that fits 64 bits")
         times = scaled.astype(np.int64)
     elif kind in "iu":

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from event_tools import EventFileError, Events, info, read, write
 from event_tools.formats.hdf5_output import CHUNK
-from tests.data import data_path
 from tests.event_tools.recordings import after_damage, recordings, written_and_read
 
 EVENTS = Events([5, 1000, 1000, 2500], [1, 33, 0, 7], [2, 0, 33, 7], [1, 0, 1, 0], (34, 34))
@@ -169,7 +168,8 @@ def test_a_tolerant_reader_keeps_the_whole_chunks_of_a_cut_file(tmp_path: Path) 
     data = (tmp_path / "one.h5").read_bytes()
     for k, end in enumerate(ends):
         assert after_damage(data[: end - 1], "one.h5", tolerant=True) == events[: k * CHUNK]
-        assert after_damage(data[:end], "one.h5", tolerant=True) == events[: (k + 1) * CHUNK]
+        kept = after_damage(data[: end + 512], "one.h5", tolerant=True)  # HDF5's index of a chunk follows it closely
+        assert kept == events[: (k + 1) * CHUNK]
 
 
 def test_a_tolerant_reader_makes_no_events_of_what_is_missing_from_uncompressed_columns(tmp_path: Path) -> None:
