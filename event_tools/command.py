@@ -1,7 +1,7 @@
 """How a command runs: one sentence on stderr and exit status 2 for anything that a person can mend.
 
 NEUROGEN_DEBUG=1 shows where an error arose instead. SIGTERM ends a command by an exception, so that what is
-half-written is removed on the way out.
+half-written is removed on the way out; Ctrl-C does the same and ends with status 130.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ def run_command(app: typer.Typer, name: str) -> NoReturn:
     warnings.showwarning = lambda message, *_, **__: tell(name, str(message))
     try:
         status = app(prog_name=name, standalone_mode=False)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, MemoryError) as error:
         if os.environ.get("NEUROGEN_DEBUG"):
             raise
         tell(name, _sentence(error))
         raise SystemExit(2) from None
     except Exception as error:
+        if type(error).__name__ == "Abort":  # typer's word for Ctrl-C
+            raise SystemExit(128 + signal.SIGINT) from None
         if not hasattr(error, "format_message"):
             raise
         _show_usage(error, name)
@@ -65,4 +67,6 @@ def _sentence(error: BaseException) -> str:
         advice = "free some space" if full else "check the path and its permissions"
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror[0].lower()}{error.strerror[1:]}; {advice}"
+    if isinstance(error, MemoryError):
+        return "it does not fit the memory; take smaller parts"
     return str(error) or type(error).__name__

@@ -1,87 +1,117 @@
-"""One format into another: a file, or every file of a data set into a folder of the same shape."""
+"""One recording into another file: read in pieces, changed on the way, written; never held whole unless it has to be.
+
+Options that both reading and writing know (convention, camera, time_unit, endianness) go to the side whose format has
+them, to both where both have.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from event_tools.atomic import filling
-from event_tools.datasets import Recordings, open_recordings
 from event_tools.errors import EventFileError
+from event_tools.events import Events
 from event_tools.files import write_as
-from event_tools.finding import FORMATS, WRITTEN, open_reader, opened
+from event_tools.finding import FORMATS, WRITERS, WRITTEN
 from event_tools.formats.reader import Reader, Reading
 from event_tools.formats.writer import Writing
-from event_tools.settling import settle
+from event_tools.history import with_step
+from event_tools.jobs import Task
+from event_tools.provenance import Plain
+from event_tools.sources import Item, format_of, opened_item, parts_of
+
+Change = Callable[[Iterator[Events], str], Iterator[Events]]
 
 
-def convert_file(source: Path, out: Path, to: str | None, reading: Reading, compression: str | None = None) -> None:
-    """Read `source` and write `out`; provenance goes along where the format holds it.
+@dataclass(frozen=True)
+class Conversion:
+    """Work on a task of a job, or of a single file: reads `task.item`, writes `task.out`, answers with the events.
 
-    to: a suffix such as "aedat4"; None takes the one of `out`. Raises EventFileError.
+    target: name of the format; both: the options of either side; command, options: for the provenance; change: what
+    happens to the pieces, each of which it must use up before it takes the next; it is told the recording's name.
     """
-    target = _target(out, to)
-    if source.exists() and out.exists() and source.samefile(out):
-        raise EventFileError(out, "expected another file to write than the one that is read; choose another name")
-    with opened(source) as file:
-        _write(open_reader(file, source, reading)[1], source, out, target, reading, compression)
+
+    target: str
+    reading: Reading = field(default_factory=Reading)
+    writing: Writing = field(default_factory=Writing)
+    both: Mapping[str, str] = field(default_factory=dict)
+    command: str = "convert"
+    options: Mapping[str, str] = field(default_factory=dict)
+    change: Change | None = None
+
+    def __call__(self, task: Task) -> dict[str, int]:
+        """Raises EventFileError."""
+        refuse_same(task.item, task.out)
+        with self.opened(task) as (parts, writing):
+            counted = Counted(parts)
+            task.out.parent.mkdir(parents=True, exist_ok=True)
+            write_as(task.out, counted, self.target, writing)
+        return {"events": counted.events}
+
+    @contextmanager
+    def opened(self, task: Task) -> Iterator[tuple[Iterator[Events], Writing]]:
+        """The changed pieces of a recording while it is open, and how they are written; EventFileError inside."""
+        reading, writing = self.sides(task.item)
+        try:
+            with opened_item(task.item, reading) as (_, reader, set_size):
+                parts = parts_of(task.item, reader, reading, set_size)
+                changed = self.change(parts, task.item.name) if self.change else parts
+                yield changed, replace(writing, provenance=self.provenance(reader, task.item, task.out))
+        except EventFileError:
+            raise
+        except ValueError as error:  # of a change, which knows no file
+            raise EventFileError(task.item.place, str(error)) from None
+
+    def sides(self, item: Item) -> tuple[Reading, Writing]:
+        """How `item` is read and what becomes of it is written."""
+        if not self.both:
+            return self.reading, self.writing
+        reads, writes = FORMATS[format_of(item, self.reading)].READS, FORMATS[self.target].WRITES
+        written = {name: value for name, value in self.both.items() if name in writes}
+        read = {name: value for name, value in self.both.items() if name in reads or name not in written}
+        return replace(self.reading, **read), replace(self.writing, **written)
+
+    def provenance(self, reader: Reader, item: Item, out: Path) -> dict[str, Plain]:
+        """What the file says of its origin and this step, where the format keeps it."""
+        if "provenance" not in FORMATS[self.target].WRITES:
+            return {}
+        return with_step(reader.provenance, self.command, item.name, self.options, out)
 
 
-def convert_all(
-    source: Path,
-    out: Path,
-    to: str | None,
-    reading: Reading,
-    compression: str | None = None,
-    progress: Callable[[Sequence[int], str], Iterable[int]] = lambda items, title: items,
-) -> None:
-    """Convert every recording of a folder or .zip into the new folder `out`, which appears whole or not at all."""
+class Counted:
+    """Parts of a recording as they pass, and how many events they had."""
+
+    def __init__(self, parts: Iterator[Events]) -> None:
+        self.parts, self.events = parts, 0
+
+    def __iter__(self) -> Iterator[Events]:
+        for part in self.parts:
+            self.events += len(part)
+            yield part
+
+
+def target_of(to: str | None, out: Path) -> tuple[str, str]:
+    """The format's name and the suffix for `to`, a format's name or a suffix, or for the suffix of `out` if None.
+
+    Raises EventFileError for what cannot be written.
+    """
     if to is None:
-        raise ValueError("expected --to bin, aedat4 or h5 for a whole set, got none")
-    target = _target(out, to)
-    if out.exists():
-        raise EventFileError(out, "expected a new folder, it is there already; choose another name")
-    if not out.absolute().parent.is_dir():
-        raise EventFileError(out, f"expected the folder {out.absolute().parent} to exist; make it first")
-    recordings = open_recordings(source)
-    try:
-        with filling(out) as partial:
-            paths = _paths(recordings, to)
-            for i in progress(range(len(recordings)), f"converting {source.name}"):
-                place = recordings.path / recordings.names[i]
-                (partial / paths[i]).parent.mkdir(parents=True, exist_ok=True)
-                with recordings.reader(i, reading) as (_, reader):
-                    _write(reader, place, partial / paths[i], target, reading, compression)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise EventFileError(out, f"it cannot be written, {reason}; free space or choose another place") from None
+        name, suffix = WRITTEN.get(out.suffix.lower()), out.suffix
+    elif to in FORMATS:
+        name, suffix = to, FORMATS[to].SUFFIXES[0]
+    else:
+        suffix = f".{to.lstrip('.').lower()}"
+        name = WRITTEN.get(suffix)
+    if name not in WRITERS:
+        got = to or out.suffix or "none"
+        known = ", ".join([*WRITERS, *sorted(suffix for suffix in WRITTEN if suffix[1:] not in WRITERS)])
+        raise EventFileError(out, f"expected a format or suffix that can be written ({known}), got {got!r}")
+    return name, suffix
 
 
-def _paths(recordings: Recordings, to: str) -> list[PurePosixPath]:
-    """Where each recording goes; raises EventFileError where two would have one name."""
-    paths = [PurePosixPath(name).with_suffix(f".{to.lstrip('.')}") for name in recordings.names]
-    if any(path.is_absolute() or ".." in path.parts for path in paths):
-        raise EventFileError(recordings.path, "its names lead out of the folder, which is refused")
-    seen: set[PurePosixPath] = set()
-    for path in paths:
-        if path in seen:
-            raise EventFileError(
-                recordings.path / path, "expected names that differ without their suffix; convert these one by one"
-            )
-        seen.add(path)
-    return paths
-
-
-def _write(reader: Reader, place: Path, out: Path, target: str, reading: Reading, compression: str | None) -> None:
-    events = settle(reader, place, reading)
-    kept = reader.provenance if "provenance" in FORMATS[target].WRITES else {}
-    write_as(out, events, target, Writing(compression, provenance=kept))
-
-
-def _target(out: Path, to: str | None) -> str:
-    suffix = f".{to.lstrip('.')}" if to else out.suffix
-    name = WRITTEN.get(suffix.lower())
-    if name is None:
-        known = ", ".join(sorted(WRITTEN))
-        raise EventFileError(out, f"expected a suffix that can be written ({known}), got {suffix or 'none'!r}")
-    return name
+def refuse_same(item: Item, out: Path) -> None:
+    """Raise EventFileError where a file would be written over the one that is read."""
+    if item.path.exists() and out.exists() and item.path.samefile(out):
+        raise EventFileError(out, "expected another file to write than the one that is read; choose another name")

@@ -24,7 +24,7 @@ app = typer.Typer(
     help="Spiking networks that generate images and event-camera recordings.",
     epilog="Example: neurogen demo",
 )
-app.add_typer(events_app, name="events", help="Event recordings: info, convert, show, compare.")
+app.add_typer(events_app, name="events", help="Event recordings: read, write, bin, place, filter and show them.")
 
 ModelPath = Annotated[Path, typer.Argument(help="A finished run or a model folder.", show_default=False)]
 Overrides = Annotated[Optional[list[str]], typer.Argument(help="section.key=value, any number of them.")]  # noqa: UP045

@@ -1,34 +1,52 @@
-"""One format into another: events, order, cuts and provenance go along; a set appears whole or not at all."""
+"""One format into another: events, order, cuts and provenance go along; options find the side that knows them."""
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from event_tools import EventFileError, Events, info, read, write
-from event_tools.convert import Reading, convert_all, convert_file
-from event_tools.datasets import open_recordings
-from tests.event_tools.test_datasets import folder, recording, zipped
+from event_tools import EventFileError, Events, __version__, info, read, write
+from event_tools.convert import Conversion, target_of
+from event_tools.finding import FORMATS
+from event_tools.formats.reader import Reading
+from event_tools.formats.writer import Writing
+from event_tools.history import with_step
+from event_tools.jobs import Task
+from event_tools.sources import Item
+from tests.event_tools.test_datasets import recording
 
-AS_IT_IS = Reading()
+
+def convert(source: Path, out: Path, **options: Any) -> dict[str, int]:
+    return Conversion(target_of(None, out)[0], **options)(Task(0, Item(source, source.name), out))
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".aedat4", ".h5"])
-def test_a_file_becomes_each_format(tmp_path: Path, suffix: str) -> None:
+def test_a_file_becomes_each_format_and_its_events_are_counted(tmp_path: Path, suffix: str) -> None:
     write(tmp_path / "one.bin", recording(3))
     out = tmp_path / f"two{suffix}"
-    convert_file(tmp_path / "one.bin", out, None, AS_IT_IS)
+    assert convert(tmp_path / "one.bin", out) == {"events": 23}
     assert read(out) == recording(3)
 
 
-def test_provenance_goes_along_where_the_format_holds_it(tmp_path: Path) -> None:
+def test_provenance_goes_along_and_says_what_was_done(tmp_path: Path) -> None:
     write(tmp_path / "one.aedat4", recording(3), provenance={"seed": 5, "placement": "uniform"})
-    for name in ("two.h5", "two.bin"):
-        convert_file(tmp_path / "one.aedat4", tmp_path / name, None, AS_IT_IS)
-    assert info(tmp_path / "two.h5").provenance == {"seed": 5, "placement": "uniform"}
-    assert read(tmp_path / "two.bin") == recording(3)
+    convert(tmp_path / "one.aedat4", tmp_path / "two.h5", options={"sensor": "34x34", "from": "aedat4"})
+    first = f"convert one.aedat4 from=aedat4 sensor=34x34 (event_tools {__version__})"
+    assert info(tmp_path / "two.h5").provenance == {"seed": 5, "placement": "uniform", "history.1": first}
+    convert(tmp_path / "two.h5", tmp_path / "three.aedat4", command="cut")
+    kept = info(tmp_path / "three.aedat4").provenance
+    assert kept["history.1"] == first and kept["history.2"] == f"cut two.h5 (event_tools {__version__})"
+    convert(tmp_path / "three.aedat4", tmp_path / "four.bin")
+    assert read(tmp_path / "four.bin") == recording(3)
+
+
+def test_a_name_that_cannot_stand_in_a_file_is_told_without_its_strange_letters(tmp_path: Path) -> None:
+    step = with_step({"history.4": "x", "history.x": 1}, "convert", "a\nb\udcff.bin", {}, tmp_path / "out.h5")
+    assert step["history.5"] == f"convert a?b?.bin (event_tools {__version__})"
+    assert step["history.x"] == 1
 
 
 def test_the_options_of_reading_hold(tmp_path: Path) -> None:
@@ -36,83 +54,74 @@ def test_the_options_of_reading_hold(tmp_path: Path) -> None:
     source.write_bytes(bytes.fromhex("03 00 80 00 09  02 00 80 00 04  01 00 00 00 06  01 00"))
     with pytest.warns(UserWarning, match="kept what precedes it"):
         reading = Reading(sensor_size=(40, 50), start_us=5, order="sort", tolerant=True)
-        convert_file(source, tmp_path / "two.h5", None, reading)
+        convert(source, tmp_path / "two.h5", reading=reading)
     assert read(tmp_path / "two.h5") == Events([6, 9], [1, 3], [0, 0], [0, 1], (40, 50))
 
 
-def test_a_real_convention_is_written_down(tmp_path: Path) -> None:
-    (tmp_path / "one.aedat").write_bytes(b"#!AER-DAT2.0\r\n" + bytes.fromhex("00006bea 00000007"))
-    convert_file(tmp_path / "one.aedat", tmp_path / "two.aedat4", None, Reading(convention="spikingjelly"))
-    assert read(tmp_path / "two.aedat4") == Events([7], [20], [10], [1], (128, 128))
-    assert info(tmp_path / "two.aedat4").provenance == {"convention": "spikingjelly"}
+def test_a_streamed_and_a_sorted_conversion_give_the_same_bytes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n = 300_000
+    t = np.sort(rng.integers(0, 1 << 22, n))
+    write(tmp_path / "one.bin", Events(t, rng.integers(0, 34, n), rng.integers(0, 34, n), t % 2, (34, 34)))
+    for suffix in (".aedat4", ".h5"):
+        convert(tmp_path / "one.bin", tmp_path / f"streamed{suffix}")
+        convert(tmp_path / "one.bin", tmp_path / f"sorted{suffix}", reading=Reading(order="sort"))
+        same = (tmp_path / f"streamed{suffix}").read_bytes() == (tmp_path / f"sorted{suffix}").read_bytes()
+        assert same, suffix
+
+
+def test_a_silent_file_of_a_larger_sensor_asks_for_its_size(tmp_path: Path) -> None:
+    write(tmp_path / "one.bin", Events([0, 1], [1, 40], [0, 50], [0, 1], (64, 64)))
+    with pytest.raises(EventFileError, match=r"size is unknown \(largest x, y: 40, 50\); give sensor_size"):
+        convert(tmp_path / "one.bin", tmp_path / "two.h5")
+    assert not (tmp_path / "two.h5").exists()
+
+
+def test_an_option_of_both_sides_goes_to_the_side_that_has_it(tmp_path: Path) -> None:
+    aedat = tmp_path / "one.aedat"
+    aedat.write_bytes(b"#!AER-DAT2.0\r\n" + bytes.fromhex("00006bea 00000007"))
+    convert(aedat, tmp_path / "two.h5", both={"convention": "spikingjelly"})
+    assert read(tmp_path / "two.h5") == Events([7], [20], [10], [1], (128, 128))
+    with pytest.raises(EventFileError, match=r"expected convention with aedat2, .*only, this is hdf5"):
+        convert(tmp_path / "two.h5", tmp_path / "three.bin", both={"convention": "spikingjelly"})
+
+
+def test_an_option_of_writing_alone_is_refused_by_a_format_without_it(tmp_path: Path) -> None:
+    write(tmp_path / "one.bin", recording(3))
+    with pytest.raises(EventFileError, match=r"expected compression with .* only, this is nmnist"):
+        convert(tmp_path / "one.bin", tmp_path / "two.bin", writing=Writing(compression="lz4"))
+
+
+def test_an_error_of_a_change_names_the_recording(tmp_path: Path) -> None:
+    def refuse(parts: Any, name: str) -> Any:
+        raise ValueError(f"no {name}")
+        yield from parts
+
+    write(tmp_path / "one.bin", recording(3))
+    with pytest.raises(EventFileError, match=r"one\.bin: no one\.bin"):
+        convert(tmp_path / "one.bin", tmp_path / "two.bin", change=refuse)
 
 
 def test_a_file_is_not_written_over_itself(tmp_path: Path) -> None:
     write(tmp_path / "one.bin", recording(3))
     (tmp_path / "link.bin").symlink_to("one.bin")
     with pytest.raises(EventFileError, match="another file to write than the one that is read"):
-        convert_file(tmp_path / "one.bin", tmp_path / "link.bin", None, AS_IT_IS)
+        convert(tmp_path / "one.bin", tmp_path / "link.bin")
     assert read(tmp_path / "one.bin") == recording(3)
 
 
-@pytest.mark.parametrize("name", ["two.mat", "two", "two.avi"])
-def test_a_format_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
-    write(tmp_path / "one.bin", recording(3))
-    with pytest.raises(EventFileError, match=r"a suffix that can be written \(\.aedat.*, \.bin, .*\.h5, .*\)"):
-        convert_file(tmp_path / "one.bin", tmp_path / name, None, AS_IT_IS)
+def test_a_target_is_a_formats_name_a_suffix_or_that_of_the_file() -> None:
+    out = Path("folder/one.h5")
+    assert target_of(None, out) == ("hdf5", ".h5")
+    assert target_of("aedat4", out) == ("aedat4", ".aedat4")
+    assert target_of(".HDF5", out) == ("hdf5", ".hdf5")
+    assert target_of("bin", out) == ("nmnist", ".bin")
+    for name, module in FORMATS.items():
+        if hasattr(module, "open_writer"):
+            assert target_of(name, out) == (name, module.SUFFIXES[0])
 
 
-def test_a_set_keeps_its_shape(tmp_path: Path) -> None:
-    source = folder(tmp_path / "set")
-    for path in (source, zipped(tmp_path / "set.zip", source)):
-        out = tmp_path / f"out of {path.name}"
-        convert_all(path, out, "aedat4", AS_IT_IS)
-        one, two = open_recordings(source), open_recordings(out)
-        assert [name.removesuffix(".bin") for name in one.names] == [name.removesuffix(".aedat4") for name in two.names]
-        assert list(one) == list(two)
-
-
-def test_the_progress_of_a_set_counts_its_recordings(tmp_path: Path) -> None:
-    seen: list[object] = []
-
-    def progress(items: range, title: str) -> range:
-        seen.extend((len(items), title))
-        return items
-
-    convert_all(folder(tmp_path / "set"), tmp_path / "out", "h5", AS_IT_IS, progress=progress)  # type: ignore[arg-type]
-    assert seen == [5, "converting set"]
-
-
-def test_a_damaged_recording_leaves_nothing_of_the_new_set(tmp_path: Path) -> None:
-    source = folder(tmp_path / "set")
-    last = source / "Train/7/1.bin"
-    last.write_bytes(last.read_bytes()[:-1])
-    with pytest.raises(EventFileError, match=r"Train/7/1\.bin at byte 105"):
-        convert_all(source, tmp_path / "out", "h5", AS_IT_IS)
-    assert [path.name for path in tmp_path.iterdir()] == ["set"]
-
-
-def test_a_set_goes_into_a_new_folder_of_one_that_is_there(tmp_path: Path) -> None:
-    source = folder(tmp_path / "set")
-    with pytest.raises(EventFileError, match="expected a new folder, it is there already"):
-        convert_all(source, source, "h5", AS_IT_IS)
-    with pytest.raises(EventFileError, match="to exist; make it first"):
-        convert_all(source, tmp_path / "absent" / "out", "h5", AS_IT_IS)
-    with pytest.raises(ValueError, match="--to bin, aedat4 or h5 for a whole set, got none"):
-        convert_all(source, tmp_path / "out", None, AS_IT_IS)
-
-
-def test_two_recordings_that_would_have_one_name_are_refused(tmp_path: Path) -> None:
-    source = folder(tmp_path / "set", ("a/1.bin", "a/1.h5"))
-    with pytest.raises(EventFileError, match="names that differ without their suffix"):
-        convert_all(source, tmp_path / "out", "aedat4", AS_IT_IS)
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("name", ["../../elsewhere/a/1.bin", "/elsewhere/a/1.bin"])
-def test_a_zip_whose_names_lead_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
-    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
-        archive.writestr(name, bytes(5))
-    with pytest.raises(EventFileError, match=r"lead out of the folder, which is refused|found none"):
-        convert_all(tmp_path / "set.zip", tmp_path / "out", "aedat4", AS_IT_IS)
-    assert [path.name for path in tmp_path.iterdir()] == ["set.zip"]
+@pytest.mark.parametrize(("to", "got"), [(None, "'.md'"), ("evt9", "'evt9'")])
+def test_a_format_that_cannot_be_written_is_refused(to: str | None, got: str) -> None:
+    with pytest.raises(EventFileError, match=rf"format or suffix that can be written \(nmnist, .*\), got {got}"):
+        target_of(to, Path("two.md"))
