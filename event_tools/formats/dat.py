@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.formats.blocks import file_size, read_at
+from event_tools.formats.blocks import read_at
 from event_tools.formats.prophesee import Head, parse, read_head, sensor_size
 from event_tools.formats.prophesee_words import Decoded, WordReader, WordWriter, empty_columns
 from event_tools.formats.reader import Columns, Reader, Reading
@@ -65,8 +65,12 @@ class _DatReader(WordReader):
     word, block, state = RECORD, 1 << 20, (-1, 0)
 
     def __init__(self, file: BinaryIO, path: Path, reading: Reading, head: Head, version: str) -> None:
-        known = {"sensor_size": sensor_size(head, path), "capacity": max(0, file_size(file) - head.end) // RECORD}
-        super().__init__(file, path, reading, head, version=version, default_size=ATIS, **known)
+        size = sensor_size(head, path)
+        super().__init__(file, path, reading, head, version=version, sensor_size=size, default_size=ATIS)
+        self.capacity = (self.stop - self.start) // RECORD
+
+    def most(self, data: NDArray[np.uint8]) -> int:
+        return len(data) // RECORD
 
     def advance(self, data: NDArray[np.uint8], state: NDArray[np.int64]) -> None:
         from event_tools.kernels.dat import advance

@@ -5,7 +5,7 @@
     0x8 TIME_HIGH: time bits 33-6 at 27-0; it stands before the events it is for
     0xA trigger, 0xD IMU and 0xE others: counted; 0xF continues the two
 
-Time in microseconds has 34 bits and wraps after 4.8 hours: a step back of TIME_HIGH by more than half of that is a wrap.
+Time in microseconds has 34 bits and wraps after 4.8 hours: a step back of TIME_HIGH by more than half is a wrap.
 Writers begin at wrap 0 and refuse more. A camera's file may begin with events before the first TIME_HIGH; those are
 left out and counted, as the vendor's decoder does. Sources: docs.prophesee.ai, "EVT 2.0 Format"; prophesee-ai/openeb.
 """
@@ -41,11 +41,14 @@ def open_reader(file: BinaryIO, path: Path, reading: Reading) -> Reader:
 
 
 class _Evt2Reader(WordReader):
-    word, state = WORD, (-1, 0)
+    word, state, opened = WORD, (-1, 0), 1
 
     def __init__(self, file: BinaryIO, path: Path, reading: Reading, head: Head) -> None:
         super().__init__(file, path, reading, head, version="2.0", sensor_size=sensor_size(head, path))
-        self.capacity = max(0, self.stop - self.start) // WORD
+        self.capacity = (self.stop - self.start) // WORD
+
+    def most(self, data: NDArray[np.uint8]) -> int:
+        return len(data) // WORD
 
     def advance(self, data: NDArray[np.uint8], state: NDArray[np.int64]) -> None:
         from event_tools.kernels.evt2 import advance

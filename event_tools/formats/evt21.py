@@ -53,11 +53,16 @@ def _likely_order(data: NDArray[np.uint8]) -> str:
 
 
 class _Evt21Reader(WordReader):
-    word, state = WORD, (-1, 0)
+    word, state, opened = WORD, (-1, 0), 1
 
     def __init__(self, file: BinaryIO, path: Path, reading: Reading, head: Head, order: str) -> None:
         super().__init__(file, path, reading, head, version="2.1", sensor_size=sensor_size(head, path))
         self.upper = int(order == "little")
+
+    def most(self, data: NDArray[np.uint8]) -> int:
+        from event_tools.kernels.evt21 import most
+
+        return most(data.view(np.uint32), self.upper)
 
     def advance(self, data: NDArray[np.uint8], state: NDArray[np.int64]) -> None:
         from event_tools.kernels.evt21 import advance
@@ -69,10 +74,10 @@ class _Evt21Reader(WordReader):
 
     def decode(self, data: NDArray[np.uint8], state: NDArray[np.int64]) -> Decoded:
         from event_tools.kernels.evt2 import STRAY, TIMELESS, UNKNOWN
-        from event_tools.kernels.evt21 import OUTSIDE, decode, most
+        from event_tools.kernels.evt21 import OUTSIDE, decode
 
         words = data.view(np.uint32)
-        t, x, y, p = empty_columns(most(words, self.upper))
+        t, x, y, p = empty_columns(self.most(data))
         counts = np.zeros(3, np.int64)
         kept, stop, wrong = decode(words, state, self.upper, self.lenient, t, x, y, p, counts)
         reason = ""

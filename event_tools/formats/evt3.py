@@ -46,10 +46,15 @@ def open_reader(file: BinaryIO, path: Path, reading: Reading) -> Reader:
 
 
 class _Evt3Reader(WordReader):
-    word, block, state = WORD, 1 << 18, (-1, 0, -1, -1, 0, 0)
+    word, block, state, opened = WORD, 1 << 18, (-1, 0, -1, -1, 0, 0), 5
 
     def __init__(self, file: BinaryIO, path: Path, reading: Reading, head: Head) -> None:
         super().__init__(file, path, reading, head, version="3.0", sensor_size=sensor_size(head, path))
+
+    def most(self, data: NDArray[np.uint8]) -> int:
+        from event_tools.kernels.evt3 import most
+
+        return most(data.view(np.uint16))
 
     def advance(self, data: NDArray[np.uint8], state: NDArray[np.int64]) -> None:
         from event_tools.kernels.evt3 import advance
@@ -60,10 +65,10 @@ class _Evt3Reader(WordReader):
         return int(state[0] << 12 | state[1])
 
     def decode(self, data: NDArray[np.uint8], state: NDArray[np.int64]) -> Decoded:
-        from event_tools.kernels.evt3 import UNKNOWN, decode, most
+        from event_tools.kernels.evt3 import UNKNOWN, decode
 
         words = data.view(np.uint16)
-        t, x, y, p = empty_columns(most(words))
+        t, x, y, p = empty_columns(self.most(data))
         counts = np.zeros(3, np.int64)
         kept, stop, wrong = decode(words, state, self.lenient, t, x, y, p, counts)
         reason = _REASONS.get(wrong, "")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,13 +51,31 @@ class WordReader(Reader):
     word: int
     block = BLOCK
     state: tuple[int, ...]  # before the first word
+    opened: int | None = None  # where the state says that the next word may continue another
 
     def __init__(self, file: BinaryIO, path: Path, reading: Reading, head: Head, **known: Any) -> None:
         super().__init__(**known)
+        del self.capacity  # what the class says, when it is asked for
+        self.windowed = reading.start_us is not None or reading.stop_us is not None
         self.file, self.path, self.tolerant, self.start = file, path, reading.tolerant, head.end
         self.lenient = head.by_camera
         self.extra = (file_size(file) - self.start) % self.word
         self.stop = file_size(file) - self.extra
+
+    @cached_property
+    def capacity(self) -> int | None:  # type: ignore[override]
+        """Events at most, counted where words hold several: a look at each word saves growing the columns.
+
+        None where only a window is wanted, which may lie anywhere in a large file.
+        """
+        if self.windowed:
+            return None
+        blocks = record_blocks(self.file, self.start, self.stop, self.word, self.block)
+        return sum(in_order(lambda block: self.most(block[1]), blocks))
+
+    @abstractmethod
+    def most(self, data: NDArray[np.uint8]) -> int:
+        """How many events a block may hold."""
 
     @abstractmethod
     def advance(self, data: NDArray[np.uint8], state: NDArray[np.int64]) -> None:
@@ -88,6 +106,8 @@ class WordReader(Reader):
     def _blocks(self, start_us: int | None) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.int64]]]:
         """(place in the file, bytes, state before them); blocks that end before start_us are left out."""
         state = np.array(self.state, np.int64)
+        if self.opened is not None and self.lenient:
+            state[self.opened] = 1
         for at, data in record_blocks(self.file, self.start, self.stop, self.word, self.block):
             before = state.copy()
             self.advance(data, state)

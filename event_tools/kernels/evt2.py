@@ -79,7 +79,7 @@ def decode(
         elif kind == TRIGGER:
             counts[TRIGGERS] += 1
         elif kind == CONTINUED:
-            if not (words[i - 1] >> 28 >= IMU if i else opened or lenient and high < 0):
+            if not (words[i - 1] >> 28 >= IMU if i else opened):
                 return kept, i, STRAY
         elif kind >= IMU:
             counts[OTHER] += 1

@@ -95,7 +95,7 @@ def decode(
         elif kind == TRIGGER:
             counts[TRIGGERS] += 1
         elif kind == CONTINUED:
-            if not (words[i - 2 + upper] >> 28 >= OTHERS if i else opened or lenient and high < 0):
+            if not (words[i - 2 + upper] >> 28 >= OTHERS if i else opened):
                 return kept, i // 2, STRAY
         elif kind == OTHERS:
             counts[OTHER] += 1

@@ -124,7 +124,7 @@ def decode(
                 continue
             t[kept], x[kept], y[kept], p[kept] = now, word & 0x7FF, row, word >> 11 & 1
             kept += 1
-        elif kind == VECT_12 or kind == VECT_8:
+        elif kind in (VECT_12, VECT_8):
             valid = word & (0xFFF if kind == VECT_12 else 0xFF)
             column = base
             if base >= 0:
@@ -158,8 +158,8 @@ def decode(
                 now = high << 12
         elif kind == TRIGGER:
             counts[TRIGGERS] += 1
-        elif kind == CONTINUED_12 or kind == CONTINUED_4:
-            if not (words[i - 1] >> 12 >= OTHERS if i else opened or lenient and high < 0):
+        elif kind in (CONTINUED_12, CONTINUED_4):
+            if not (words[i - 1] >> 12 >= OTHERS if i else opened):
                 return kept, i, STRAY
         elif kind == OTHERS:
             counts[OTHER] += 1
