@@ -11,7 +11,24 @@ from types import ModuleType
 from typing import BinaryIO
 
 from event_tools.errors import EventFileError
-from event_tools.formats import aedat2, aedat3, aedat4, bs1, bs2, bs3, dat, es, evt2, evt3, evt21, hdf5, nmnist, npy
+from event_tools.formats import (
+    aedat2,
+    aedat3,
+    aedat4,
+    bs1,
+    bs2,
+    bs3,
+    csv,
+    dat,
+    es,
+    evt2,
+    evt3,
+    evt21,
+    hdf5,
+    nmnist,
+    npy,
+    npz,
+)
 from event_tools.formats.reader import HEAD, Reader, Reading
 
 FORMATS: dict[str, ModuleType] = {
@@ -28,7 +45,9 @@ FORMATS: dict[str, ModuleType] = {
     "evt21": evt21,
     "evt3": evt3,
     "es": es,
+    "npz": npz,
     "npy": npy,
+    "csv": csv,
 }
 WRITERS = tuple(name for name, module in FORMATS.items() if hasattr(module, "open_writer"))
 SUFFIXES: dict[str, tuple[str, ...]] = {}  # to the formats that it may mean, the one that is written first

@@ -41,13 +41,13 @@ class ArrayHead:
         return self.dtype.itemsize * prod(self.shape)
 
 
-def read_head(read: Callable[[int], bytes], path: Path, at: int = 0) -> ArrayHead:
+def read_head(read: Callable[[int], bytes | memoryview], path: Path, at: int = 0) -> ArrayHead:
     """The head of an array; read(n) gives the next n bytes or fewer, `at` is where they begin, for messages.
 
     Raises EventFileError for no array, objects (which would need unpickling), and arrays of more than one dimension in
     Fortran's order.
     """
-    start = read(12)
+    start = bytes(read(12))
     wide = start[6:7] in (b"\x02", b"\x03")
     if start[:6] != MAGIC or not (wide or start[6:7] == b"\x01") or len(start) < 12:
         raise EventFileError(path, f"expected the head of a numpy array, it begins with {start[:8]!r}", at)
@@ -55,7 +55,7 @@ def read_head(read: Callable[[int], bytes], path: Path, at: int = 0) -> ArrayHea
     size = length + (12 if wide else 10)
     if length > MAX_HEAD:
         raise EventFileError(path, f"expected a head of at most {MAX_HEAD} bytes, it declares {length}", at + 8)
-    text = (start + read(size - 12) if size > 12 else start)[12 if wide else 10 : size]
+    text = (start + bytes(read(size - 12)) if size > 12 else start)[12 if wide else 10 : size]
     if len(text) < length:
         raise EventFileError(path, f"expected a head of {length} bytes, it ends after {len(text)}", at + 12)
     try:

@@ -36,7 +36,7 @@ def named(names: Sequence[str], path: Path, offset: int | None = None) -> dict[s
         found = [i for i, name in enumerate(lower) if name in spellings]
         if len(found) != 1:
             reason = f"expected one of {', '.join(spellings)} among its columns"
-            raise EventFileError(path, f"{reason}, got {', '.join(names)[:200] or 'none'}", offset)
+            raise EventFileError(path, f"{reason}, got {', '.join(names)[:200]!a}", offset)
         places[column] = found[0]
     return places
 
@@ -93,7 +93,7 @@ class Conversion:
             top = (INT64_LIMIT - 1) // factor
             wrong = (values > top) | (values < -top) if values.dtype.kind == "i" else values > top
             refuse.where(wrong, values, "expected times that fit 64 bits of microseconds")
-        whole = np.array(values, np.int64)
+        whole = np.asarray(values, np.int64)
         return whole if factor == 1 else whole * factor
 
 
@@ -125,19 +125,19 @@ def _places(name: str, values: NDArray[Any], refuse: _Refusal) -> NDArray[np.uin
         low = len(values) and values.min() < 0
         if low or (values.dtype.itemsize > 2 and len(values) and values.max() > 65535):
             refuse.where((values < 0) | (values > 65535), values, expected)
-    return np.array(values, np.uint16)
+    return np.asarray(values, np.uint16)
 
 
 def _polarities(values: NDArray[Any], refuse: _Refusal) -> tuple[NDArray[np.uint8], int]:
     _one_dimension("p", values, refuse)
     if values.dtype.kind == "b":
-        return np.array(values, np.uint8), ZERO
+        return np.asarray(values, np.uint8), ZERO
     if values.dtype.kind not in "iuf":
         refuse.file(f"expected polarities as numbers, got {values.dtype}")
     if values.dtype.kind == "u":
         if len(values) and values.max() > 1:
             refuse.where(values > 1, values, "expected polarities 0 and 1")
-        return np.array(values, np.uint8), 0
+        return np.asarray(values, np.uint8), 0
     on, off, minus = values == 1, values == 0, values == -1
     refuse.where(~(on | off | minus), values, "expected polarities 0 and 1, or -1 and 1")
     return on.astype(np.uint8), ZERO * bool(off.any()) | MINUS * bool(minus.any())
