@@ -91,9 +91,10 @@ class _Aedat3Reader(Reader):
         height: int,
         tolerant: bool,
     ) -> None:
-        super().__init__(version=version, sensor_size=sensor_size)
+        self.size = file_size(file)
+        super().__init__(version=version, sensor_size=sensor_size, capacity=(self.size - start) // RECORD)
         self.file, self.path, self.start, self.tolerant = file, path, start, tolerant
-        self.size, self.source, self.height = file_size(file), source, height
+        self.source, self.height = source, height
         self.broken = False
 
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:

@@ -14,7 +14,7 @@ from event_tools.provenance import Plain
 PREFIX = "provenance_"
 ROOT = "/mainloop/Recorder/outInfo/"
 LABELS = {"none": "NONE", "lz4": "LZ4", "zstd": "ZSTD"}
-MAX_SIDE = 1 << 16
+MAX_SIDE = 1 << 15  # coordinates are signed 16-bit
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+from numpy.typing import NDArray
+
 ENTRY_SIZE = 48
+EVENTS_AT = 32  # where the rows of our event packets begin
+Buffer = bytes | memoryview | NDArray[np.uint8]
 
 
-def event_packet(rows: bytes, count: int) -> bytes:
-    """EVTS: a root table with one vector of 16-byte structs."""
-    return struct.pack("<II4s4HiiI", 28 + 16 * count, 16, b"EVTS", 0, 6, 8, 4, 6, 4, count) + rows
+def event_packet_head(count: int) -> bytes:
+    """What precedes the rows of an EVTS of so many events: a root table with one vector of 16-byte structs."""
+    return struct.pack("<II4s4HiiI", 28 + 16 * count, 16, b"EVTS", 0, 6, 8, 4, 6, 4, count)
 
 
 def io_header(compression: int, xml: str) -> tuple[bytes, int]:
@@ -28,28 +33,66 @@ def io_header(compression: int, xml: str) -> tuple[bytes, int]:
     return struct.pack("<I", len(body)) + body, 32
 
 
-def file_table(entries: list[tuple[int, int, int, int, int, int]]) -> bytes:
-    """FTAB of (byte offset, stream, size, elements, first us, last us), one table an entry sharing one vtable."""
+def file_table(entries: NDArray[np.int64]) -> bytes:
+    """FTAB of (n, 6) byte offset, stream, size, elements, first us, last us: one table an entry sharing one vtable."""
     n = len(entries)
     vtable_at = 32 + 4 * n
     first_at = vtable_at + 14 + (-(vtable_at + 14) % 8)
-    offsets = [first_at + ENTRY_SIZE * i - (32 + 4 * i) for i in range(n)]
+    places = np.arange(n)
     body = struct.pack("<I4s", 16, b"FTAB") + struct.pack("<3H2x", 6, 8, 4)  # vtable at 12, root table at 20
-    body += struct.pack("<iI", 8, 4) + struct.pack(f"<I{n}I", n, *offsets)  # vector at 28
+    body += struct.pack("<iII", 8, 4, n)  # vector at 28
+    body += (first_at + ENTRY_SIZE * places - (32 + 4 * places)).astype("<u4").tobytes()
     body += struct.pack("<7H", 14, ENTRY_SIZE, 16, 4, 24, 32, 40)
     body += b"\0" * (first_at - vtable_at - 14)
-    for i, (offset, stream, size, elements, start, end) in enumerate(entries):
-        back = first_at + ENTRY_SIZE * i - vtable_at
-        body += struct.pack("<iii4xqqqq", back, stream, size, offset, elements, start, end)
+    rows = np.zeros(n, _ENTRY)
+    rows["vtable"] = first_at + ENTRY_SIZE * places - vtable_at
+    for i, name in enumerate(("offset", "stream", "size", "elements", "first", "last")):
+        rows[name] = entries[:, i]
+    body += rows.tobytes()
     return struct.pack("<I", len(body)) + body
 
 
-def read_io_header(data: bytes, at: int) -> tuple[int, int, str, int]:
-    """(compression, table position, XML, bytes used) of the IOHE at `at`; raises ValueError or struct.error."""
-    (size,) = struct.unpack_from("<I", data, at)
-    if size < 16 or at + 4 + size > len(data):
-        raise ValueError(f"its size of {size} bytes does not fit the file")
-    buffer = data[at : at + 4 + size]
+def read_file_table(buffer: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The entries (n, 6) of a FTAB, by whomever it was built; raises ValueError or struct.error."""
+    at, n = vector(buffer)
+    if at + 4 * n > len(buffer):
+        raise ValueError(f"its {n} entries do not fit {len(buffer)} bytes")
+    places = at + 4 * np.arange(n)
+    tables = places + _gathered(buffer, places, "<u4")
+    vtables = tables - _gathered(buffer, tables, "<i4")
+    sizes = _gathered(buffer, vtables, "<u2")
+    entries = np.zeros((n, 6), np.int64)
+    for column, index, shift, kind in _FIELDS:
+        known = sizes > 4 + 2 * index
+        offsets = _gathered(buffer, vtables[known] + 4 + 2 * index, "<u2")
+        values = _gathered(buffer, tables[known] + offsets + shift, kind)
+        entries[known, column] = np.where(offsets > 0, values, 0)
+    return entries
+
+
+_ENTRY = np.dtype(
+    {
+        "names": ["vtable", "stream", "size", "offset", "elements", "first", "last"],
+        "formats": ["<i4", "<i4", "<i4", "<i8", "<i8", "<i8", "<i8"],
+        "offsets": [0, 4, 8, 16, 24, 32, 40],
+        "itemsize": ENTRY_SIZE,
+    }
+)
+# column of an entry, field of its table, bytes into the field, type
+_FIELDS = ((0, 0, 0, "<i8"), (1, 1, 0, "<i4"), (2, 1, 4, "<i4"), (3, 2, 0, "<i8"), (4, 3, 0, "<i8"), (5, 4, 0, "<i8"))
+
+
+def _gathered(buffer: NDArray[np.uint8], at: NDArray[np.int64], kind: str) -> NDArray[np.int64]:
+    """The numbers at those places of a buffer."""
+    dtype = np.dtype(kind)
+    if len(at) and (at.min() < 0 or at.max() + dtype.itemsize > len(buffer)):
+        raise ValueError("an entry points outside it")
+    rows = np.ascontiguousarray(buffer[at[:, None] + np.arange(dtype.itemsize)])
+    return rows.view(dtype)[:, 0].astype(np.int64)
+
+
+def read_io_header(buffer: bytes) -> tuple[int, int, str]:
+    """(compression, table position, XML) of a whole IOHE; raises ValueError or struct.error."""
     if buffer[8:12] not in (b"IOHE", b"\0\0\0\0"):
         raise ValueError(f"its id is {buffer[8:12]!r}")
     table = _root(buffer)
@@ -62,36 +105,26 @@ def read_io_header(data: bytes, at: int) -> tuple[int, int, str, int]:
     (length,) = struct.unpack_from("<I", buffer, string_at)
     if string_at + 4 + length > len(buffer):
         raise ValueError("its text is cut short")
-    return compression, position, buffer[string_at + 4 : string_at + 4 + length].decode("utf-8"), 4 + size
+    return compression, position, buffer[string_at + 4 : string_at + 4 + length].decode("utf-8")
 
 
-def vector_length(buffer: bytes) -> int:
-    """Elements of the first field's vector in the root table; 0 where it is absent."""
-    at = _vector(buffer)
-    return 0 if at is None else struct.unpack_from("<I", buffer, at)[0]
+def vector(buffer: Buffer) -> tuple[int, int]:
+    """(place, number) of the elements in the vector that is the root table's first field; none where it is absent.
 
-
-def vector_bytes(buffer: bytes, item: int) -> memoryview:
-    """The first field's vector of structs of `item` bytes; raises ValueError where it does not fit."""
-    at = _vector(buffer)
-    if at is None:
-        return memoryview(b"")
-    (count,) = struct.unpack_from("<I", buffer, at)
-    if at + 4 + count * item > len(buffer):
-        raise ValueError(f"its {count} elements do not fit {len(buffer)} bytes")
-    return memoryview(buffer)[at + 4 : at + 4 + count * item]
-
-
-def _vector(buffer: bytes) -> int | None:
+    The elements may lie beyond the end of the buffer. Raises ValueError or struct.error.
+    """
     field = _field_at(buffer, _root(buffer), 0)
-    return None if field is None else field + struct.unpack_from("<I", buffer, field)[0]
+    if field is None:
+        return 0, 0
+    at = field + struct.unpack_from("<I", buffer, field)[0]
+    return at + 4, struct.unpack_from("<I", buffer, at)[0]
 
 
-def _root(buffer: bytes) -> int:
+def _root(buffer: Buffer) -> int:
     return 4 + struct.unpack_from("<I", buffer, 4)[0]
 
 
-def _field_at(buffer: bytes, table: int, index: int) -> int | None:
+def _field_at(buffer: Buffer, table: int, index: int) -> int | None:
     vtable = table - struct.unpack_from("<i", buffer, table)[0]
     if vtable < 0:
         raise ValueError("a table points outside it")
@@ -102,6 +135,6 @@ def _field_at(buffer: bytes, table: int, index: int) -> int | None:
     return table + offset if offset else None
 
 
-def _field(buffer: bytes, table: int, index: int, kind: str, default: int) -> int:
+def _field(buffer: Buffer, table: int, index: int, kind: str, default: int) -> int:
     at = _field_at(buffer, table, index)
     return default if at is None else struct.unpack_from(kind, buffer, at)[0]
