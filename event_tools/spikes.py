@@ -83,9 +83,8 @@ def _whole(values: NDArray[Any]) -> NDArray[Any]:
         return values.view(np.uint8)
     if np.issubdtype(values.dtype, np.integer):
         return values
-    counts = np.asarray(values).astype(np.int32)
+    with np.errstate(invalid="ignore"):
+        counts = values.astype(np.int32)
     if not np.array_equal(counts, values):
-        raise ValueError(
-            "expected whole numbers of spikes, got others; round them first (event_tools.counts.to_counts)"
-        )
+        raise ValueError("expected whole numbers of spikes, got others; round them (event_tools.counts.to_counts)")
     return counts
