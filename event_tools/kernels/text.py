@@ -83,6 +83,12 @@ def _number(data: Bytes, i: int, stop: int, shift: int) -> tuple[int, int, bool]
 
 
 @njit(cache=True, nogil=True)
+def _ends(c: int) -> bool:
+    """Whether a text ends before this byte."""
+    return c in (COMMA, LINE, SPACE, TAB, RETURN, SEMICOLON)
+
+
+@njit(cache=True, nogil=True)
 def _truth(data: Bytes, i: int, stop: int) -> int:
     """1 for True, 0 for False in any case, -1 for other texts."""
     word = 0
@@ -112,7 +118,7 @@ def parse(
     fractions: whether times may have a point. Returns the events, what is wrong with the line after them, where in
     `data`, and which of ZERO and MINUS were among the polarities.
     """
-    kept, seen, i, n = 0, 0, 0, len(data)
+    kept, seen, i, n, scale = 0, 0, 0, len(data), 10**shift
     where = np.full(columns, -1, np.int64)
     for k in range(4):
         where[places[k]] = k
@@ -130,28 +136,29 @@ def parse(
             continue
         begin = i
         for column in range(columns):
-            first = i
-            while i < n and not (
-                data[i] == SPACE
-                or data[i] == COMMA
-                or data[i] == LINE
-                or data[i] == TAB
-                or data[i] == SEMICOLON
-                or data[i] == RETURN
-            ):
+            first, value, kind = i, np.int64(0), where[column]
+            while i < n and 48 <= data[i] <= 57:  # most texts are a few digits; `_number` knows the others
+                value = value * 10 + np.int64(data[i] - 48)
+                i += 1
+            plain = 0 < i - first <= 18 - shift and (i == n or _ends(data[i]))
+            while i < n and not _ends(data[i]):
                 i += 1
             if i == first:
                 return kept, FIELDS, first, seen
-            kind = where[column]
             if kind == 0:
-                value, how, point = _number(data, first, i, shift)
-                if how == WRONG:
-                    return kept, TIME, first, seen
-                if point and not fractions:
-                    return kept, FRACTION, first, seen
-                t[kept] = value
+                if plain:
+                    t[kept] = value * scale
+                else:
+                    value, how, point = _number(data, first, i, shift)
+                    if how == WRONG:
+                        return kept, TIME, first, seen
+                    if point and not fractions:
+                        return kept, FRACTION, first, seen
+                    t[kept] = value
             elif kind == 1 or kind == 2:
-                value, how, point = _number(data, first, i, 0)
+                how = WHOLE
+                if not plain:
+                    value, how, _ = _number(data, first, i, 0)
                 if how != WHOLE or value < 0 or value > 65535:
                     return kept, X if kind == 1 else Y, first, seen
                 if kind == 1:
@@ -159,15 +166,15 @@ def parse(
                 else:
                     y[kept] = value
             elif kind == 3:
-                value, how, point = _number(data, first, i, 0)
-                if how == WRONG:
-                    value = _truth(data, first, i)
-                    if value < 0:
-                        return kept, POLARITY, first, seen
-                    seen |= ZERO
-                elif how != WHOLE or value < -1 or value > 1:
+                how = WHOLE
+                if not plain:
+                    value, how, _ = _number(data, first, i, 0)
+                    if how == WRONG:
+                        value = _truth(data, first, i)
+                        how = WHOLE if value >= 0 else WRONG
+                if how != WHOLE or value < -1 or value > 1:
                     return kept, POLARITY, first, seen
-                elif value < 1:
+                if value < 1:
                     seen |= ZERO if value == 0 else MINUS
                 p[kept] = value == 1
             while i < n and (data[i] == SPACE or data[i] == TAB or data[i] == RETURN):
