@@ -11,10 +11,10 @@ from event_tools.filters.checks import real
 
 
 def drop_events(events: Events, share: float, seed: int) -> Events:
-    """Without round(share * n) of the n events, any of them equally likely."""
+    """Without share * n of the n events (rounded, halves up), any of them equally likely."""
     share = real("share", share, 0, 1)
     draws = generator(seed, "drop_events").random(len(events))
-    dropped = round(share * len(events))
+    dropped = int(share * len(events) + 0.5)
     if dropped == len(events):
         return events[:0]
     return events[draws >= np.partition(draws, dropped)[dropped]]
