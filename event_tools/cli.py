@@ -14,7 +14,7 @@ from event_tools.commands.convert import convert
 from event_tools.commands.edit import cut, filter, merge
 from event_tools.commands.frames import frames, unframe
 from event_tools.commands.info import info
-from event_tools.commands.show import show
+from event_tools.commands.show import show, to_video
 
 app = typer.Typer(
     name="event-tools",
@@ -33,6 +33,7 @@ EXAMPLES = (
     (cut, "cut gesture.aedat4 clips --to h5 --every-us 500000"),
     (merge, "merge left.aedat4 right.aedat4 both.aedat4"),
     (show, "show recordings --out page.html"),
+    (to_video, "to-video gesture.aedat4 --out gesture.mp4 --step-us 5000"),
     (compare, "compare generated real --json"),
 )
 for _command, _example in EXAMPLES:
