@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from event_tools.atomic import replacing
+from event_tools.viewer.colours import colours, rgb
 
-OFF = np.array([247, 37, 133], np.float64)
-ON = np.array([76, 201, 240], np.float64)
+OFF, ON = (np.array(rgb(colour), np.float64) for colour in (colours().off, colours().on))  # the player's
 
 
 def image_grid(images: NDArray[np.uint8], columns: int | None = None, scale: int = 2) -> NDArray[np.uint8]:

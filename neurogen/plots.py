@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from event_tools.viewer.colours import colours
 from neurogen.training.errors import TrainingError
 from neurogen.training.log import read_metrics
 
@@ -32,16 +33,17 @@ NAMES = {
     "used_codes": "rows used since the last point",
 }
 ROWS_SHOWN = 48
-ON, OFF, GROUND, INK = "#4cc9f0", "#f72585", "#0d1117", "#e6edf3"  # the player's colours
+LOOK = colours()  # the player's
+ON, OFF, GROUND, INK = LOOK.on, LOOK.off, LOOK.page, LOOK.text
 DARK = {
     "figure.facecolor": GROUND,
     "savefig.facecolor": GROUND,
     "axes.facecolor": GROUND,
-    "axes.edgecolor": "#8b949e",
-    "axes.labelcolor": "#8b949e",
+    "axes.edgecolor": LOOK.pale,
+    "axes.labelcolor": LOOK.pale,
     "text.color": INK,
-    "xtick.color": "#8b949e",
-    "ytick.color": "#8b949e",
+    "xtick.color": LOOK.pale,
+    "ytick.color": LOOK.pale,
 }
 
 

@@ -12,8 +12,8 @@ function make(tag, parent, properties = {}) {
   return element;
 }
 
-function choice(parent, label, options, changed) {
-  const select = make("select", make("label", parent, { textContent: label + " " }));
+function choice(parent, label, keys, options, changed) {
+  const select = make("select", make("label", parent, { textContent: label + " ", title: keys }));
   for (const [value, textContent] of options) make("option", select, { value, textContent });
   select.onchange = changed;
   return select;
@@ -32,16 +32,16 @@ function controls(player, look) {
   make("span", legend, { className: "on", textContent: "ON" });
   make("span", legend, { className: "off", textContent: "OFF" });
   const bar = make("div", player.root, { className: "bar" });
-  player.button = make("button", bar, { type: "button", className: "play", onclick: () => player.toggle() });
-  player.slider = make("input", bar, { type: "range", min: 0, max: 1000, step: "any", ariaLabel: "time" });
+  player.button = make("button", bar, { type: "button", className: "play", title: "space bar", onclick: () => player.toggle() });
+  player.slider = make("input", bar, { type: "range", min: 0, max: 1000, step: "any", ariaLabel: "time", title: "keys ← →, with shift 10 ms" });
   player.slider.oninput = () => { player.pause(); player.seek(player.slider.value / 1000 * player.end); };
   player.clock = make("output", bar, { ariaLive: "off" });
   const choices = make("div", bar, { className: "choices" });
-  player.speed = choice(choices, "speed", SPEEDS.map((value) => [value, value + "×"]), () => {});
-  player.window = choice(choices, "window", WINDOWS_MS.map((ms) => [ms, ms === Infinity ? "all" : ms < 1000 ? ms + " ms" : "1 s"]), () => player.seek(player.now));
+  player.speed = choice(choices, "speed", "keys + −", SPEEDS.map((value) => [value, value + "×"]), () => {});
+  player.window = choice(choices, "window", "keys [ ]", WINDOWS_MS.map((ms) => [ms, ms === Infinity ? "all" : ms < 1000 ? ms + " ms" : "1 s"]), () => player.seek(player.now));
   const named = Object.keys(look.palettes).map((name) => [name, name.replace("-", ", ")]);
-  player.palette = choice(choices, "colours", named, () => player.recolour());
-  player.ground = choice(choices, "ground", [["dark", "dark"], ["light", "light"]], () => player.recolour());
+  player.palette = choice(choices, "colours", "key c", named, () => player.recolour());
+  player.ground = choice(choices, "ground", "key l", [["dark", "dark"], ["light", "light"]], () => player.recolour());
   player.palette.value = look.palette;
   player.ground.value = look.ground;
 }
@@ -78,7 +78,8 @@ function figure(player, grid, recording) {
   make("span", caption, { textContent: recording.n.toLocaleString("en") + (recording.n === 1 ? " event" : " events") });
 }
 
-// Columns as wide as suits their number; a sensor's pixel covers whole pixels of the screen where there is room.
+// Columns as wide as suits their number. A sensor's pixel covers whole pixels of the screen, unless that wastes much
+// room and there are enough of them for a pixel more or less not to be seen.
 function arrange(player, grid) {
   const room = grid.clientWidth, gap = 14, count = player.recordings.length;
   if (!room) return;
@@ -87,7 +88,7 @@ function arrange(player, grid) {
   const columns = Math.min(count, Math.max(room < 380 ? 1 : 2, Math.round((room + gap) / (wanted + gap))));
   const most = Math.min((room - gap * (columns - 1)) / columns, count === 1 ? Math.min(960, innerHeight * 0.72 / tallest) : Infinity);
   const scale = devicePixelRatio, whole = Math.floor(most * scale / widest) * widest / scale;
-  const tile = whole > 0.85 * most || count === 1 && whole > 0.6 * most ? whole : most;
+  const tile = whole > (most < 4 * widest / scale ? 0.7 : 0.9) * most ? whole : most;
   grid.style.setProperty("--columns", columns);
   grid.style.setProperty("--tile", tile + "px");
   for (const { view, w } of player.recordings) view.classList.toggle("shrunk", view.clientWidth * scale < w);

@@ -103,7 +103,7 @@ def _packed(events: Events, steps: NDArray[np.int64]) -> str:
     # Bytes of one kind stand together, since deflate counts how often a byte occurs over the thousands that follow.
     planes = (column & 255, column >> 8 & 255, column >> 16, events.y & 255, events.y >> 8)
     held = [plane.astype(np.uint8).tobytes() for plane in planes]
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)
+    packer = zlib.compressobj(5, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)  # 9 is ten times slower and saves 1 %
     packed = packer.compress(_leb128(steps)) + packer.compress(b"".join(held)) + packer.flush()
     return base64.b64encode(packed).decode()
 

@@ -262,5 +262,7 @@ def test_nothing_is_loaded_and_nothing_fails(opened: Page) -> None:
     asked = [e["params"] for e in opened.events if e.get("method") == "Network.requestWillBeSent"]
     assert [request["type"] for request in asked] == ["Document"]
     failed = [e for e in opened.events if e.get("method") == "Runtime.exceptionThrown"]
-    logged = [e for e in opened.events if e.get("method") == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"]
+    logged = [
+        e for e in opened.events if e.get("method") == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"
+    ]
     assert failed == logged == []
