@@ -30,7 +30,7 @@ def nmnist_frames(
     until = np.full((height + 2, width + 2), NEVER, np.int64)
     if early:
         until[1:-1, 1:-1] = window
-    cell = np.empty(n, np.int64)
+    cell = np.empty(n, np.uint32)
     times = np.empty(n, np.int64)
     kept = 0
     shift = 0
@@ -61,16 +61,17 @@ def nmnist_frames(
     if not published:
         edges[steps] = last
     flat = counts.reshape(steps, 2 * height * width)
+    step, upper = 0, edges[1]  # times do not decrease, so that bins are walked along, not divided out
     for i in range(kept):
-        past = times[i] - first
-        step = past // dt if dt else steps
-        if step >= steps:
-            if published:
-                continue
-            step = steps - 1
-        if flat[step, cell[i]] == 65535:
+        while times[i] >= upper and step < steps - 1:
+            step += 1
+            upper = edges[step + 1]
+        if published and times[i] >= upper:
+            break
+        count = np.uint16(flat[step, cell[i]] + np.uint16(1))
+        if count == 0:
             return -1
-        flat[step, cell[i]] += 1
+        flat[step, cell[i]] = count
     return 0
 
 
