@@ -1,187 +1,179 @@
-"""Labelled sets of recordings: a folder or a .zip with <split>/<label>/<file>, or <label>/<file>."""
+"""Labelled sets of recordings: a folder, .zip or .tar with <split>/<label>/<file>, or one HDF5 file of many."""
 
 from __future__ import annotations
 
-import os
-import posixpath
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import BytesIO
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from event_tools.archives import SUFFIXES as ARCHIVES
+from event_tools.archives import Files, files_at
+from event_tools.atomic import replacing
 from event_tools.errors import EventFileError
 from event_tools.events import Events
-from event_tools.finding import SUFFIXES, open_reader, opened
-from event_tools.formats import nmnist
-from event_tools.formats.reader import Reader, Reading
-from event_tools.settling import settle
+from event_tools.finding import SUFFIXES, opened
+from event_tools.formats import hdf5
+from event_tools.formats.reader import HEAD
+from event_tools.known_sensors import known_sensor
+from event_tools.naming import SPLITS, chosen, classes_of, label_of, natural, split_of, without_notes
+from event_tools.provenance import plain_provenance
+from event_tools.recordings import InOneFile, Recordings
 
-SPLITS = {"train": ("Train", "train"), "test": ("Test", "test")}
-MAX_FILE = 1 << 28  # bytes of one archived recording that we are ready to unpack
-UNPACK_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError, OSError)
+__all__ = ["Labelled", "Recordings", "holds_many", "open_recordings", "write_set"]
+CACHED = re.compile(r"\d+_\d+\.hdf5")  # of tonic's DiskCachedDataset: <position>_<copy>
 
 
-class Recordings:
-    """Recordings with labels, sorted by label, then name. Made by `open_recordings`.
+@dataclass(frozen=True)
+class Labelled:
+    """A recording for `write_set`: label, a class's name or number; events, whole or in parts in order of time.
 
-    labels: (n,) int64, indices into `classes`; names: paths below the folder or archive; sensor_size: (width, height)
-    of the set, for files that do not say, or None.
+    name: such as Train/7/00012, whose first folder is its split; None makes <label>/<position>. provenance: its own.
     """
 
-    def __init__(
-        self, path: Path, names: Sequence[str], classes: tuple[str, ...], sensor_size: tuple[int, int] | None
-    ) -> None:
-        self.path, self.classes, self.sensor_size = path, classes, sensor_size
-        index = {name: i for i, name in enumerate(classes)}
-        labelled = sorted((index[_label(name)], _natural(name.rpartition("/")[2]), name) for name in names)
-        self.names = tuple(name for _, _, name in labelled)
-        self.labels: NDArray[np.int64] = np.array([label for label, _, _ in labelled], np.int64)
-        self._archive: tuple[int, zipfile.ZipFile] | None = None
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, i: int) -> Events:
-        """Recording i; raises EventFileError."""
-        return self.events(i)
-
-    def __iter__(self) -> Iterator[Events]:
-        return (self[i] for i in range(len(self)))
-
-    def events(self, i: int, reading: Reading | None = None) -> Events:
-        """Recording i; a sensor_size in `reading` wins over the file's and the set's. Raises EventFileError."""
-        with self.reader(i, reading := reading or Reading()) as (_, reader):
-            return settle(reader, self.path / self.names[i], reading, self.sensor_size)
-
-    @contextmanager
-    def reader(self, i: int, reading: Reading) -> Iterator[tuple[str, Reader]]:
-        """The format's name and the reader of recording i, while its file is open; raises EventFileError."""
-        path = self.path / self.names[i]
-        with opened(path) if self.path.is_dir() else BytesIO(self._member(self.names[i])) as file:
-            yield open_reader(file, path, reading)
-
-    @property
-    def all_nmnist(self) -> bool:
-        """Whether every file is in N-MNIST's format, so that `raw_bytes` can be binned directly."""
-        return all(name.lower().endswith(nmnist.SUFFIXES) for name in self.names)
-
-    def raw_bytes(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """The bytes of files start to stop - 1, in order; raises EventFileError.
-
-        An archive is read by one thread at a time; for more, take a `copy.copy` of this object for each.
-        """
-        folder = self.path.is_dir()
-        for name in self.names[start:stop]:
-            yield _bytes(self.path / name) if folder else self._member(name)
-
-    def _member(self, name: str) -> bytes:
-        try:
-            archive = self._opened()
-            entry = archive.getinfo(name)
-            if entry.file_size > MAX_FILE:
-                raise EventFileError(
-                    self.path / name, f"it declares {entry.file_size} bytes, more than {MAX_FILE} are refused"
-                )
-            return archive.read(entry)
-        except UNPACK_ERRORS as error:
-            raise EventFileError(self.path / name, f"it cannot be unpacked, {' '.join(str(error).split())}") from None
-
-    def _opened(self) -> zipfile.ZipFile:
-        """The archive, opened once a process: its list of members takes long to read, a fork shares its position."""
-        if self._archive is None or self._archive[0] != os.getpid():
-            self._archive = os.getpid(), zipfile.ZipFile(self.path)
-        return self._archive[1]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_archive": None}
-
-
-def _bytes(path: Path) -> bytes:
-    with opened(path) as file:
-        return file.read()
+    label: str | int
+    events: Events | Iterable[Events]
+    name: str | None = None
+    provenance: Mapping[str, Any] | None = None
 
 
 def open_recordings(
     path: str | Path, split: str | None = None, sensor_size: tuple[int, int] | None = None
 ) -> Recordings:
-    """The recordings below a folder or in a .zip.
+    """The recordings below a folder, in a .zip or .tar (.gz, .bz2, .xz), or in one HDF5 file.
 
-    split: "train" or "test" picks the folder of that name (Train, train, ...), or the archive Train.zip or Test.zip in
-    `path`; None takes the files of both where there are such folders, otherwise <label>/<file> as it lies. Classes are
-    those of the whole set, so that labels mean the same in each split. sensor_size: (width, height) of the set, for
-    files that do not say. Raises EventFileError where there is nothing.
+    split: "train" or "test" picks the folder of that name (Train, train, ...), or the archive or set that is named so
+    in `path`; None takes the files of both where there are such folders, otherwise <label>/<file> as it lies. Classes
+    are those of the whole set, so that labels mean the same in each split. A folder of tonic's disk cache is a set too.
+    sensor_size: (width, height) of the set, for files that do not say; None asks the name of a well-known set.
+    Raises EventFileError where there is nothing.
     """
     path = Path(path)
     if split is not None and split not in SPLITS:
         raise ValueError(f"expected split to be train, test or None, got {split!r}")
-    names = [name for name in _listed(path) if _is_recording(name)]
-    chosen, classes = _of_split(names, split)
-    if not chosen and split is not None and path.is_dir():
-        archives = [path / f"{folder}.zip" for folder in SPLITS[split] if (path / f"{folder}.zip").is_file()]
-        if archives:
-            return open_recordings(archives[0], split, sensor_size)
-    if not chosen:
+    if _is_hdf5(path):
+        return _of_file(path, split, sensor_size)
+    files = files_at(path)
+    names = without_notes(files.listed())
+    some = chosen(names, split)
+    if not some and split is not None and path.is_dir():
+        for place in (path / f"{name}{suffix}" for name in SPLITS[split] for suffix in (*ARCHIVES, *hdf5.SUFFIXES)):
+            if place.is_file():
+                return open_recordings(place, split, sensor_size)
+    if not some and split is None and path.is_dir() and (cached := _cached(path)):
+        return _sorted(
+            path,
+            list(cached),
+            list(cached.values()),
+            tuple(sorted(set(cached.values()), key=natural)),
+            sensor_size or known_sensor(path),
+            files,
+        )
+    if not some:
         wanted = f"{SPLITS[split][0]}/<label>/<file>" if split else "<label>/<file>"
         raise EventFileError(path, f"expected recordings as {wanted} ({', '.join(sorted(SUFFIXES))}), found none")
-    return Recordings(path, chosen, classes, sensor_size)
+    # Labels of all splits, or of all files where there are none.
+    classes = classes_of(name for name in names if split_of(name)) or classes_of(names)
+    size = sensor_size or known_sensor(path, some[0])
+    return _sorted(path, some, [label_of(name) for name in some], classes, size, files)
 
 
-def _listed(path: Path) -> list[str]:
-    """Files below a folder or in an archive, with forward slashes."""
-    if path.is_dir():
-        return list(_walked(path))
-    if not path.is_file():
-        raise EventFileError(path, "expected a folder or .zip of recordings, found nothing")
+def holds_many(path: Path) -> bool:
+    """Whether a path is an HDF5 file of many recordings; a damaged one counts as one recording."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-    except UNPACK_ERRORS as error:
-        raise EventFileError(path, f"expected a folder or .zip of recordings, {' '.join(str(error).split())}") from None
+        if not _is_hdf5(path):
+            return False
+        with opened(path) as file:
+            return hdf5.open_set(file, path, False) is not None
+    except EventFileError:
+        return False
 
 
-def _walked(folder: str | Path, below: str = "") -> Iterator[str]:
-    """Files below a folder; by strings, which for the 70,000 of N-MNIST is several times faster than by paths."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walked(entry.path, f"{below}{entry.name}/")
-            elif entry.is_file():
-                yield below + entry.name
+def write_set(
+    path: str | Path,
+    recordings: Iterable[Labelled | tuple[str | int, Events]],
+    classes: Sequence[str] | None = None,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+) -> int:
+    """Write many labelled recordings into one HDF5 file, beside and then renamed; returns how many they were.
+
+    recordings: `Labelled`, or pairs of label and events; they are taken one after the other and never held together.
+    classes: what labels mean, in order; None takes the labels that come, numbers by value, then words. provenance: of
+    the whole set. `open_recordings` gives the set back, `read(path, member=...)` one of it; `formats.hdf5_sets` says
+    how it lies there. Equal input gives equal bytes. Raises EventFileError.
+    """
+    from event_tools.formats.hdf5_set_writer import SetWriter
+
+    path = Path(path)
+    told = plain_provenance(provenance or {}, path)
+    count = 0
+    try:
+        with replacing(path) as temporary:
+            temporary.touch()
+            writer = SetWriter(temporary, path, classes, told)
+            try:
+                for one in recordings:
+                    one = one if isinstance(one, Labelled) else Labelled(*one)
+                    parts = [one.events] if isinstance(one.events, Events) else one.events
+                    writer.add(one.label, parts, one.name, plain_provenance(one.provenance or {}, path))
+                    count += 1
+                writer.finish()
+            finally:
+                writer.close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise EventFileError(path, f"it cannot be written, {reason}; free space or choose another place") from None
+    return count
 
 
-def _is_recording(name: str) -> bool:
-    parts = _parts(name)
-    hidden = any(part.startswith(".") for part in parts)
-    return posixpath.splitext(name)[1].lower() in SUFFIXES and len(parts) >= 2 and not hidden
+def _is_hdf5(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with opened(path) as file:
+        return hdf5.matches(file.read(HEAD))
 
 
-def _of_split(names: list[str], split: str | None) -> tuple[list[str], tuple[str, ...]]:
-    """The names of a split, and the classes of all splits."""
-    known = {folder: key for key, spellings in SPLITS.items() for folder in spellings}
-    split_of = {name: known[parts[-3]] for name in names if len(parts := _parts(name)) >= 3 and parts[-3] in known}
-    if split is None and not split_of:
-        chosen = pool = names
-    else:
-        pool = list(split_of)
-        chosen = [name for name in pool if split in (None, split_of[name])]
-    return chosen, tuple(sorted({_label(name) for name in pool}, key=_natural))
+def _of_file(path: Path, split: str | None, sensor_size: tuple[int, int] | None) -> Recordings:
+    with opened(path) as file:
+        many = hdf5.open_set(file, path, False)
+        if many is None:
+            raise EventFileError(path, "expected a set of many recordings, this file holds one; read it")
+        position = {name: i for i, name in enumerate(many.names)}
+        some = chosen(many.names, split)
+        if not some and split is not None and split in path.stem.lower():  # shd_train.h5
+            some = list(many.names)
+        if not some:
+            wanted = f"named {SPLITS[split][0]}/<label>/<file>" if split else "in it"
+            raise EventFileError(path, f"expected recordings {wanted}, found none")
+        rows = np.array([position[name] for name in some], np.int64)
+        return InOneFile(path, many, rows, sensor_size)
 
 
-def _label(name: str) -> str:
-    return _parts(name)[-2]
+def _cached(folder: Path) -> dict[str, str]:
+    """The files of tonic's disk cache in a folder, each with its label; none in another folder."""
+    labels = {}
+    for name in sorted(entry.name for entry in folder.iterdir() if CACHED.fullmatch(entry.name)):
+        with opened(folder / name) as file:
+            labels[name] = hdf5.cached_label(file, folder / name)
+    return labels
 
 
-def _parts(name: str) -> list[str]:
-    return [part for part in name.split("/") if part not in ("", ".")]
-
-
-def _natural(text: str) -> tuple[int, str]:
-    """A sorting key that puts 2 before 10, and numbers before words."""
-    number = posixpath.splitext(text)[0]
-    return (int(number), text) if number.isascii() and number.isdigit() else (1 << 62, text)
+def _sorted(
+    path: Path,
+    names: list[str],
+    labels: list[str],
+    classes: tuple[str, ...],
+    sensor_size: tuple[int, int] | None,
+    files: Files,
+) -> Recordings:
+    """By label, then name."""
+    index = {name: i for i, name in enumerate(classes)}
+    order = sorted(
+        (index[label], natural(name.rpartition("/")[2]), name) for label, name in zip(labels, names, strict=True)
+    )
+    numbers = np.array([label for label, _, _ in order], np.int64)
+    return Recordings(path, [name for _, _, name in order], numbers, classes, sensor_size, files)

@@ -12,6 +12,7 @@ import pytest
 
 from event_tools import EventFileError, Events, read, write
 from event_tools.datasets import open_recordings
+from event_tools.formats.reader import Reading
 from tests.data import data_path
 
 NAMES = ("Train/0/2.bin", "Train/0/10.bin", "Train/7/1.bin", "Test/7/3.bin", "Test/0/4.bin")
@@ -93,7 +94,10 @@ def test_the_sets_size_serves_files_that_are_silent_and_only_those(tmp_path: Pat
     write(source / "0" / "2.aedat4", recording(2, (64, 48)))
     recordings = open_recordings(source, sensor_size=(128, 128))
     assert [events.sensor_size for events in recordings] == [(128, 128), (64, 48)]
-    assert [recordings.events(i, (200, 100)).sensor_size for i in range(2)] == [(200, 100), (200, 100)]
+    assert [recordings.events(i, Reading(sensor_size=(200, 100))).sensor_size for i in range(2)] == [
+        (200, 100),
+        (200, 100),
+    ]
     assert [events.sensor_size for events in open_recordings(source)] == [(34, 34), (64, 48)]
 
 
@@ -120,10 +124,12 @@ def test_a_zip_or_folder_without_recordings_says_what_was_expected(tmp_path: Pat
 
 
 def test_what_is_neither_folder_nor_zip_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EventFileError, match=r"expected a folder or \.zip of recordings, found nothing"):
+    with pytest.raises(
+        EventFileError, match=r"expected a folder or \.zip of recordings, or a \.tar or HDF5 set, found nothing"
+    ):
         open_recordings(tmp_path / "absent.zip")
     (tmp_path / "false.zip").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(EventFileError, match=r"expected a folder or \.zip of recordings, File is not a zip file"):
+    with pytest.raises(EventFileError, match=r"expected a folder or \.zip of recordings.*, File is not a zip file"):
         open_recordings(tmp_path / "false.zip")
     with pytest.raises(ValueError, match="split to be train, test or None, got 'Train'"):
         open_recordings(tmp_path, "Train")
@@ -132,7 +138,7 @@ def test_what_is_neither_folder_nor_zip_is_refused(tmp_path: Path) -> None:
 def test_a_cut_zip_is_refused(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "set.zip", folder(tmp_path / "set"))
     archive.write_bytes(archive.read_bytes()[:-30])
-    with pytest.raises(EventFileError, match=r"expected a folder or \.zip of recordings, "):
+    with pytest.raises(EventFileError, match=r"expected a folder or \.zip of recordings.*, "):
         open_recordings(archive)
 
 
@@ -163,7 +169,7 @@ def test_a_cut_recording_inside_a_zip_is_named_with_its_byte(tmp_path: Path) -> 
 def test_a_member_that_declares_too_much_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("event_tools.datasets.MAX_FILE", 100)
+    monkeypatch.setattr("event_tools.archives.MAX_FILE", 100)
     recordings = open_recordings(zipped(tmp_path / "set.zip", folder(tmp_path / "set")), "test")
     with pytest.raises(EventFileError, match="it declares 120 bytes, more than 100 are refused"):
         recordings[0]
@@ -183,9 +189,9 @@ def test_an_open_archive_can_be_copied_and_is_opened_anew_in_a_fork(tmp_path: Pa
     recordings = open_recordings(zipped(tmp_path / "set.zip", folder(tmp_path / "set")), "train")
     assert recordings[0] == recording(0)
     assert copy.copy(recordings)[2] == recording(2)
-    shared = recordings._opened()  # two processes that read from one position would mix up their bytes
+    shared = recordings.files.opened()  # two processes that read from one position would mix up their bytes
     if (child := os.fork()) == 0:
-        os._exit(0 if recordings[2] == recording(2) and recordings._opened() is not shared else 1)
+        os._exit(0 if recordings[2] == recording(2) and recordings.files.opened() is not shared else 1)
     assert recordings[1] == recording(1)
     assert os.waitpid(child, 0)[1] == 0
 
