@@ -25,7 +25,8 @@ def _number(data: Bytes, i: int, stop: int, shift: int) -> tuple[int, int, bool]
     if i < stop and (data[i] == 45 or data[i] == 43):
         negative = data[i] == 45
         i += 1
-    value, power, digits, lost, point = np.int64(0), shift, 0, False, False
+    value, power, digits, point = np.int64(0), shift, 0, False
+    full, last, rest = False, np.int64(0), False  # digits that do not fit: whether there are any, the first, others
     while i < stop:
         c = data[i]
         if 48 <= c <= 57:
@@ -35,7 +36,9 @@ def _number(data: Bytes, i: int, stop: int, shift: int) -> tuple[int, int, bool]
                 value = value * 10 + digit
                 power -= point
             else:
-                lost |= digit != 0
+                rest |= full and digit != 0
+                last = last if full else digit
+                full = True
                 power += not point
         elif c == 46 and not point:
             point = True
@@ -61,15 +64,16 @@ def _number(data: Bytes, i: int, stop: int, shift: int) -> tuple[int, int, bool]
             return 0, WRONG, point
         power += -exponent if down else exponent
     if value == 0:
-        return 0, WRONG if lost else WHOLE, point
+        return 0, WHOLE, point
     if value < 0:  # the most negative number, which has no positive one
-        return value, WRONG if power or lost else WHOLE, point
+        return value, WRONG if power or last or rest else WHOLE, point
+    if full and power > 0:
+        return 0, WRONG, point
     while power > 0:
         if value > TENTH:
             return 0, WRONG, point
         value *= 10
         power -= 1
-    last, rest = np.int64(0), lost
     power = max(power, -21)
     while power < 0:
         rest |= last != 0
@@ -78,6 +82,8 @@ def _number(data: Bytes, i: int, stop: int, shift: int) -> tuple[int, int, bool]
         power += 1
     rounded = rest or last != 0
     if last > 5 or (last == 5 and (rest or value & 1)):
+        if value == TENTH * 10 + 7:
+            return 0, WRONG, point
         value += 1
     return -value if negative else value, ROUNDED if rounded else WHOLE, point
 
