@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from event_tools import Events
-from event_tools.filters import drop_hot_pixels, drop_pixels, find_hot_pixels
+from event_tools.datasets import open_recordings
+from event_tools.filters import drop_hot_pixels, drop_pixels, find_hot_pixels, merge
 from tests.data import data_path
 
 
@@ -92,9 +93,6 @@ def test_wrong_limits_are_refused(limits: dict) -> None:
 
 def test_the_hot_pixels_of_nmnist_are_found_over_many_recordings() -> None:
     """Its documented ones, (18, 30), (7, 15) and (9, 15), in the counts of all test recordings together."""
-    from event_tools.datasets import open_recordings
-    from event_tools.filters import merge
-
     recordings = open_recordings(data_path("n-mnist/n-mnist-1100.zip"), "test")
     found = set(map(tuple, find_hot_pixels(merge(list(recordings)), sigma=4).tolist()))
     assert {(18, 30)} <= found
