@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from event_tools.interop import from_spikingjelly, from_tonic, to_spikingjelly, to_tonic
     from event_tools.placing import to_events
     from event_tools.spikes import from_sparse, from_spikes, to_sparse, to_spikes
-    from event_tools.surfaces import last_times, time_surfaces
+    from event_tools.surfaces import averaged_surfaces, last_times, time_surfaces
     from event_tools.tonic_transform import ToFrames, TonicFrames
     from event_tools.voxels import voxel_grid
     from event_tools.windows import tonic_frames
@@ -26,6 +26,7 @@ _HOMES = {
     "Frames": "events",
     "ToFrames": "tonic_transform",
     "TonicFrames": "tonic_transform",
+    "averaged_surfaces": "surfaces",
     "count_image": "images",
     "from_sparse": "spikes",
     "from_spikes": "spikes",
@@ -57,6 +58,7 @@ __all__ = [
     "ToFrames",
     "TonicFrames",
     "augment",
+    "averaged_surfaces",
     "count_image",
     "filters",
     "from_sparse",

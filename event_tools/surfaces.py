@@ -45,6 +45,27 @@ def time_surfaces(events: Events, tau_us: float, at_us: ArrayLike | Sequence[int
     return surfaces
 
 
+def averaged_surfaces(events: Events, cell: int, radius: int, tau_us: float, window_us: int) -> NDArray[np.float32]:
+    """(rows, columns, 2, D, D) mean surfaces, D = 2 radius + 1, of the events in cells of `cell` pixels a side.
+
+    The surface about event i sums exp(-(t_i - t_j) / tau) at the place of each earlier event j of its cell and polarity
+    relative to it, up to window_us old and `radius` pixels away. Cells without events are 0. Raises ValueError for
+    sizes that are not positive.
+    """
+    if cell < 1 or radius < 0 or not tau_us > 0 or window_us < 0:
+        raise ValueError(
+            f"expected cell and tau_us above 0, radius and window_us from 0 up, got {cell}, {tau_us}, {radius}, "
+            f"{window_us}"
+        )
+    from event_tools.kernels.dense import sum_surfaces
+
+    width, height = events.sensor_size
+    grid = -(-height // cell), -(-width // cell), 2
+    sums, numbers = np.zeros((*grid, 2 * radius + 1, 2 * radius + 1)), np.zeros(grid, np.int64)
+    sum_surfaces(*checked_columns(events), cell, float(tau_us), window_us, sums, numbers)
+    return (sums / np.maximum(numbers, 1)[..., None, None]).astype(np.float32)
+
+
 def _walk(events: Events, stops: Sequence[int]) -> Iterator[NDArray[np.int64]]:
     """The last times after so many events, in one array that changes as the walk goes on."""
     from event_tools.kernels.dense import keep_last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from event_tools import Events, count_image, last_times, time_surfaces
+from event_tools import Events, averaged_surfaces, count_image, last_times, time_surfaces
 from event_tools.surfaces import NEVER
 
 EVENTS = Events([10, 20, 20, 50], [0, 0, 1, 0], [0, 0, 0, 0], [1, 1, 0, 1], (2, 1))
@@ -39,6 +39,27 @@ def test_surfaces_of_no_events_are_0() -> None:
 def test_wrong_surfaces_are_refused(arguments: tuple) -> None:
     with pytest.raises(ValueError, match="expected"):
         time_surfaces(EVENTS, *arguments)
+
+
+def test_an_averaged_surface_is_the_mean_over_the_events_of_a_cell() -> None:
+    # Two cells of two pixels: in the left one ON fires at x = 0, 1, 0 at 0, 10 and 30 us, in the right one once.
+    events = Events([0, 10, 20, 30, 30], [0, 1, 2, 0, 1], [0] * 5, [1, 1, 1, 1, 0], (4, 1))
+    surfaces = averaged_surfaces(events, cell=2, radius=1, tau_us=10, window_us=25)
+    assert surfaces.shape == (1, 2, 2, 3, 3)
+    left = np.zeros((3, 3))
+    left[1, 0] = np.exp(-1) / 3  # at 10 us, the pixel to its left fired 10 us before
+    left[1, 2] = np.exp(-2) / 3  # at 30 us, the one to its right 20 us before; its own, 30 us before, is too old
+    assert surfaces[0, 0, 1] == pytest.approx(left, abs=1e-7)
+    assert not surfaces[0, 1].any() and not surfaces[0, 0, 0].any()
+
+
+def test_cells_at_the_border_may_be_cut_and_events_at_once_do_not_see_each_other() -> None:
+    events = Events([5, 5, 6], [4, 4, 4], [2, 2, 2], [0, 0, 0], (5, 3))
+    surfaces = averaged_surfaces(events, 2, 0, 1, 1)
+    assert surfaces.shape == (2, 3, 2, 1, 1)
+    assert surfaces[1, 2, 0, 0, 0] == pytest.approx(2 * np.exp(-1) / 3)
+    with pytest.raises(ValueError, match="expected cell"):
+        averaged_surfaces(events, 0, 0, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from event_tools import Events, count_image, time_surfaces, to_tonic, tonic_frames, voxel_grid
+from event_tools import Events, averaged_surfaces, count_image, time_surfaces, to_tonic, tonic_frames, voxel_grid
 from event_tools.interop import TONIC
 
 pytestmark = pytest.mark.interop
@@ -105,3 +105,14 @@ def test_surfaces_and_images_are_tonics(tmp_path: Path) -> None:
     at = 1000 * np.arange(1, len(theirs["surfaces"]) + 1)
     assert time_surfaces(events, 5000, at) == pytest.approx(theirs["surfaces"], abs=1e-6)
     assert np.array_equal(count_image(events, "split"), theirs["image"])
+
+
+def test_averaged_surfaces_are_tonics_less_the_event_itself(tmp_path: Path) -> None:
+    # tonic adds each event's own 1 at the centre, where Sironi et al. sum over earlier events alone
+    rng = np.random.default_rng(3)
+    t = np.sort(rng.choice(20_000, 400, replace=False))
+    events = Events(t, rng.integers(0, 5, 400), rng.integers(0, 3, 400), rng.integers(0, 2, 400), SIZE)
+    asked = {"cell_size": 3, "surface_size": 3, "time_window": 5000, "tau": 2000, "decay": "exp"}
+    theirs = by_tonic(tmp_path, {"hats": (to_tonic(events), "ToAveragedTimesurface", asked)})["hats"]
+    theirs[:, :, 1, 1] -= 1
+    assert averaged_surfaces(events, 3, 1, 2000, 5000).reshape(2, 2, 3, 3) == pytest.approx(theirs, abs=1e-4)
