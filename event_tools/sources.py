@@ -11,32 +11,36 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePath
 
-from event_tools.datasets import Recordings, open_recordings
+from event_tools.archives import SUFFIXES as ARCHIVES
+from event_tools.datasets import Recordings, holds_many, open_recordings
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.files import pieces_of
 from event_tools.finding import SUFFIXES, find_format, open_reader, opened
+from event_tools.formats import hdf5
 from event_tools.formats.reader import HEAD, Reader, Reading
+from event_tools.known_sensors import known_sensor
 from event_tools.settling import settle
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One recording. path: the file, or the archive that holds it; member: its name in there, None for a file.
+    """One recording. path: the file, or the archive or set that holds it; member: its name in there, None for a file.
 
-    name: where it lies below what was named, with forward slashes; outputs are named after it.
+    name: where it lies below what was named, with forward slashes; outputs are named after it. set_size: (width,
+    height) of the sensor of a well-known data set that a file lies in.
     """
 
     path: Path
     name: str
     member: str | None = None
+    set_size: tuple[int, int] | None = None
 
     @property
     def place(self) -> Path:
@@ -52,11 +56,12 @@ class Sources:
     many: bool
 
 
-def expand(sources: Sequence[str], suffixes: Sequence[str] = tuple(SUFFIXES)) -> Sources:
+def expand(sources: Sequence[str], suffixes: Sequence[str] = tuple(SUFFIXES), member: str | None = None) -> Sources:
     """All recordings that are named; raises EventFileError for a folder, pattern or archive that holds none.
 
     A file that is named stands for itself, whether it exists shows when it is opened. With one source, names are those
-    below it; with several, a folder's or archive's own name comes first. Two equal names are an EventFileError.
+    below it; with several, a folder's or archive's own name comes first. Two equal names are an EventFileError. With a
+    member, HDF5 files of many stand for that one recording.
     """
     found: list[list[Item]] = []
     many = len(sources) > 1
@@ -64,13 +69,13 @@ def expand(sources: Sequence[str], suffixes: Sequence[str] = tuple(SUFFIXES)) ->
         paths, base = _matched(source)
         many = many or base is not None
         for path in paths:
-            inside = _inside(path, suffixes)
+            inside = _inside(path, suffixes, member is None)
             if inside is None:
                 found.append([Item(path, (path.relative_to(base) if base else PurePath(path.name)).as_posix())])
                 continue
             many = True
             head = f"{_stem(path)}/" if len(sources) > 1 or len(paths) > 1 else ""
-            found.append([Item(item.path, head + item.name, item.member) for item in inside])
+            found.append([replace(item, name=head + item.name) for item in inside])
     items = tuple(item for group in found for item in group)
     _refuse_strays(items)
     return Sources(items, many)
@@ -81,7 +86,7 @@ def opened_item(item: Item, reading: Reading) -> Iterator[tuple[str, Reader, tup
     """The format's name, the reader of an item while its file is open, and the sensor's size that its set has."""
     if item.member is None:
         with opened(item.path) as file:
-            yield *open_reader(file, item.path, reading), None
+            yield *open_reader(file, item.path, reading), item.set_size
         return
     recordings = _container(item.path)
     with recordings.reader(_position(item.path)[item.member], reading) as (name, reader):
@@ -119,11 +124,6 @@ def natural(name: str) -> tuple[tuple[tuple[bool, int, str], ...], str]:
     return tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts if part), name
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a path is named like an archive."""
-    return path.name.lower().endswith(ARCHIVES)
-
-
 def _matched(source: str) -> tuple[list[Path], Path | None]:
     """The paths that a source names; for a pattern also the folder that it begins in."""
     if not glob.has_magic(source) or os.path.lexists(source):
@@ -142,14 +142,16 @@ def _matched(source: str) -> tuple[list[Path], Path | None]:
     return paths, Path(*fixed)
 
 
-def _inside(path: Path, suffixes: Sequence[str]) -> list[Item] | None:
-    """The recordings below a folder or in an archive; None for a single file."""
+def _inside(path: Path, suffixes: Sequence[str], sets: bool) -> list[Item] | None:
+    """The recordings below a folder, in an archive or in a set of one file; None for a single recording."""
     if path.is_dir():
         names = [name for name in _walked(path) if name.lower().endswith(tuple(suffixes))]
         if not names:
             raise EventFileError(path, f"expected files in it ({', '.join(sorted(suffixes))}), found none")
-        return [Item(path / name, name) for name in sorted(names, key=natural)]
-    if is_archive(path):
+        names.sort(key=natural)
+        size = known_sensor(path, names[0])
+        return [Item(path / name, name, None, size) for name in names]
+    if path.name.lower().endswith(ARCHIVES) or (sets and path.suffix.lower() in hdf5.SUFFIXES and holds_many(path)):
         return [Item(path, name, name) for name in sorted(_container(path).names, key=natural)]
     return None
 
@@ -178,7 +180,7 @@ def _position(path: Path) -> dict[str, int]:
 
 def _stem(path: Path) -> str:
     name = path.name if path.name else path.resolve().name
-    for suffix in ARCHIVES:
+    for suffix in (*ARCHIVES, *hdf5.SUFFIXES):
         if name.lower().endswith(suffix):
             return name[: -len(suffix)]
     return name

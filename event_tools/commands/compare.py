@@ -48,7 +48,7 @@ def _events(source: str, reading: Reading, count: int | None) -> list[Events]:
     from event_tools.progress import walked
     from event_tools.sources import events_of, expand
 
-    items = expand([source]).items
+    items = expand([source], member=reading.member).items
     chosen = evenly(len(items), count)
     return [events_of(items[i], reading) for i in walked(chosen, len(chosen), f"reading {source}")]
 

@@ -70,7 +70,7 @@ def prepare(
     from event_tools.formats.writer import Writing
     from event_tools.sources import expand
 
-    found = expand(given)
+    found = expand(given, member=read.member)
     if write.to is None and (found.many or to_folder or out.is_dir()):
         raise EventFileError(out, "expected --to with a format or suffix, since it is a folder that is written")
     target, suffix = target_of(write.to, out)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +21,7 @@ from event_tools.commands.options import (
     taking_options,
     told,
 )
-from event_tools.commands.running import Order, carry_out, refuse_existing, told_warnings
+from event_tools.commands.running import Order, carry_out, check_out, told_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +131,9 @@ def merge(
     shift_us: Annotated[
         str | None, typer.Option(help="Microseconds added to the times of each source, with commas: 0,1000.")
     ] = None,
+    labelled: Annotated[
+        bool, typer.Option("--labelled", help="All recordings of a labelled folder or archive as one HDF5 set.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -139,23 +143,45 @@ def merge(
     from event_tools.merging import merge_files
     from event_tools.sources import expand
 
-    items = expand(sources).items
-    target, _ = target_of(write.to, out)
-    refuse_existing(out, overwrite)
-    options = told(read=read, write=write, start_us=start_us, stop_us=stop_us, shift_us=shift_us)
-    options.pop("to", None)
-    work = Conversion(
-        target,
-        read.reading(start_us, stop_us, sided=True),
-        Writing(write.compression, write.layout),
-        read.both(),
-        "merge",
-        options,
-    )
-    with told_warnings():
-        events = merge_files(items, out, work, _shifts(shift_us, len(items)))
-    answer = {"out": str(out), "recordings": len(items), "events": events}
+    if labelled:
+        answer = _merged_set(sources, out, read, write, start_us, stop_us, shift_us, overwrite)
+    else:
+        items = expand(sources, member=read.member).items
+        target, _ = target_of(write.to, out)
+        check_out(out, overwrite)
+        options = told(read=read, write=write, start_us=start_us, stop_us=stop_us, shift_us=shift_us)
+        options.pop("to", None)
+        reading, writing = read.reading(start_us, stop_us, sided=True), Writing(write.compression, write.layout)
+        work = Conversion(target, reading, writing, read.both(), "merge", options)
+        with told_warnings():
+            events = merge_files(items, out, work, _shifts(shift_us, len(items)))
+        answer = {"out": str(out), "recordings": len(items), "events": events}
     typer.echo(json.dumps(answer) if as_json else str(out))
+
+
+def _merged_set(
+    sources: list[str],
+    out: Path,
+    read: ReadOptions,
+    write: WriteOptions,
+    start_us: int | None,
+    stop_us: int | None,
+    shift_us: str | None,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """Write a labelled set; what is printed of it. Raises ValueError."""
+    from event_tools.errors import EventFileError
+    from event_tools.merging import merge_set
+
+    if len(sources) != 1 or shift_us is not None or read.sort or write.layout or write.compression:
+        raise ValueError("expected --labelled with one folder or archive, without --shift-us, --sort and ways to write")
+    if out.suffix.lower() not in (".h5", ".hdf5") or write.to not in (None, "hdf5", "h5", ".h5"):
+        raise EventFileError(out, "expected a name that ends in .h5 for a labelled set")
+    check_out(out, overwrite)
+    options = told(read=read, start_us=start_us, stop_us=stop_us, labelled=True)
+    with told_warnings():
+        recordings, events = merge_set(Path(sources[0]), out, read.reading(start_us, stop_us), options)
+    return {"out": str(out), "recordings": recordings, "events": events}
 
 
 def _window(text: str) -> tuple[int, int, int, int]:

@@ -41,7 +41,7 @@ def frames(
     rules = [rule for rule in RULES if rule != "duration"]
     if by not in rules:
         raise ValueError(f"expected --by to be {', '.join(rules)}, got {by!r}")
-    found = expand(sources)
+    found = expand(sources, member=read.member)
     wanted = to or (None if found.many or out.is_dir() else out.suffix) or "npz"
     suffix = f".{wanted.lstrip('.').lower()}"
     if suffix not in SUFFIXES:

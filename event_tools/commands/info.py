@@ -31,7 +31,7 @@ def info(
     from event_tools.progress import progress
     from event_tools.sources import expand
 
-    items = expand(sources).items
+    items = expand(sources, member=read.member).items
     crew = workers or (1 if len(items) <= FEW else cpu_count())
     found: dict[int, dict[str, Any]] = {}
     errors: list[str] = []

@@ -57,17 +57,19 @@ def carry_out(order: Order, sources: Sources, work: Callable[[Task], Mapping[str
             raise ValueError("expected --shard with many recordings, got a single file")
         if out.is_dir():
             out = plan([item], out, order.suffix, SUFFIXES)[0].out
-        refuse_existing(out, job.overwrite)
+        check_out(out, job.overwrite)
         with told_warnings():
             counts = work(Task(0, item, out))
         answer = {"out": str(out), "made": 1, "kept": 0, **counts}
     typer.echo(json.dumps(answer) if job.as_json else answer["out"])
 
 
-def refuse_existing(out: Path, overwrite: bool) -> None:
-    """Raise EventFileError where there is a file of that name that must not be replaced."""
+def check_out(out: Path, overwrite: bool) -> None:
+    """Raise EventFileError where there is a file of that name that must not be replaced, or no folder for it."""
     from event_tools.errors import EventFileError
 
+    if not out.absolute().parent.is_dir():
+        raise EventFileError(out, f"expected the folder {out.absolute().parent} to exist; make it first")
     if out.is_file() and not overwrite:
         raise EventFileError(out, "expected a new file, it is there already; choose another name or give --overwrite")
 

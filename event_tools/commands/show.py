@@ -45,7 +45,7 @@ def show(
         raise ValueError(f"expected --out to end in .html or .gif, got {out.name}")
     reading = read.reading(start_us, stop_us)
     with told_warnings():
-        titled = [(item.name, events_of(item, reading)) for item in _chosen(sources, count)]
+        titled = [(item.name, events_of(item, reading)) for item in _chosen(sources, count, read.member)]
         if out.suffix.lower() == ".gif":
             write_video(out, titled, fps=15, palette=palette, ground=ground)
         else:
@@ -77,7 +77,7 @@ def to_video(
     from event_tools.sources import events_of
     from event_tools.viewer import write_video
 
-    reading, chosen = read.reading(start_us, stop_us), _chosen(sources, count)
+    reading, chosen = read.reading(start_us, stop_us), _chosen(sources, count, read.member)
     with told_warnings(), ExitStack() as stack:
         whole = out.suffix.lower() == ".gif"
         shown: list[tuple[str, Any]] = [
@@ -89,12 +89,12 @@ def to_video(
     typer.echo(str(out))
 
 
-def _chosen(sources: list[str], count: int) -> list[Item]:
+def _chosen(sources: list[str], count: int, member: str | None) -> list[Item]:
     """The recordings of all sources, at most `count` of each that holds many."""
     from event_tools.sources import expand
 
-    found = expand(sources).items
-    groups = [expand([source]).items for source in sources] if len(sources) > 1 else [found]
+    found = expand(sources, member=member).items
+    groups = [expand([source], member=member).items for source in sources] if len(sources) > 1 else [found]
     starts = [sum(len(group) for group in groups[:k]) for k in range(len(groups))]
     return [found[start + i] for start, group in zip(starts, groups, strict=True) for i in evenly(len(group), count)]
 
