@@ -3,11 +3,11 @@
     t,x,y,p,time_unit=us,sensor_size=34x34
     654,12,30,1
 
-The first line may name the columns in any order (spellings in `fields`), say key=value as above, be "width height", or
-be missing: then the order is t x y p or what `convention` tells. Lines that begin with # are comments, whose keys and
-names count as well at the beginning. Times are microseconds, or seconds with time_unit "s"; one with a point needs a
-unit. They are read digit by digit, not as floating point, and rounded to the nearest microsecond, half to even.
-Polarities are 0 and 1, -1 and 1, False and True.
+The first line may name the columns in any order (spellings in `fields`), say key=value as above (or x@34,y@34, as faery
+does), be "width height", or be missing: then the order is t x y p or what `convention` tells. Lines that begin with #
+are comments, whose keys and names count as well before the first event. Times are microseconds, or seconds with
+time_unit "s"; one with a point needs a unit. They are read digit by digit, not as floating point, and rounded to the
+nearest microsecond, half to even. Polarities are 0 and 1, -1 and 1, False and True.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _head(data: bytes, path: Path) -> _Head:
         line, after = data[at:stop].strip(), stop + 1
         comment = line.startswith(b"#")
         words = [word for word in BETWEEN.split(line.lstrip(b"#")) if word]
-        names = [word.decode("latin1") for word in words if b"=" not in word]
+        names = [word.partition(b"@")[0].decode("latin1") for word in words if b"=" not in word]
         if comment or not words:
             _keys(words, head, path, at)
             if {name.lower() for name in names} & set(NAMES["t"]) and _all_named(names):
@@ -170,7 +170,7 @@ def _pair(words: list[bytes]) -> tuple[int, int] | None:
 
 
 def _keys(words: list[bytes], head: _Head, path: Path, at: int) -> None:
-    """time_unit=... and sensor_size=...x... among the words of a line."""
+    """time_unit=... and sensor_size=...x... among the words of a line, or x@... and y@..., as faery writes them."""
     for word in words:
         key, _, value = word.partition(b"=")
         if key == b"time_unit":
@@ -182,6 +182,8 @@ def _keys(words: list[bytes], head: _Head, path: Path, at: int) -> None:
             if head.sensor_size is None:
                 told = value[:20].decode("latin1")
                 raise EventFileError(path, f"expected sensor_size=(width)x(height), got {told!a}", at)
+    sides = [word[2:] for word in sorted(words) if word[:2] in (b"x@", b"y@")]
+    head.sensor_size = _pair(sides) or head.sensor_size
 
 
 def open_writer(file: BinaryIO, path: Path, sensor_size: tuple[int, int], writing: Writing) -> Writer:

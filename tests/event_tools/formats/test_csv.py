@@ -83,6 +83,7 @@ def test_numpys_own_text_is_read(tmp_path: Path) -> None:
 def test_the_sensor_is_that_of_the_first_line(tmp_path: Path) -> None:
     assert read(stored(tmp_path, "240 180\n0 1 2 1\n")).sensor_size == (240, 180)
     assert read(stored(tmp_path, "# sensor_size=7x8\n0 1 2 1\n")).sensor_size == (7, 8)
+    assert read(stored(tmp_path, "t,y@9,x@8,on\n0,1,2,1\n")) == Events([0], [2], [1], [1], (8, 9))
     assert info(stored(tmp_path, "0 1 2 1\n")).sensor_size is None
     with pytest.raises(EventFileError, match=r"unknown \(largest x, y: 1, 2\); give sensor_size"):
         read(stored(tmp_path, "0 1 2 1\n"))
