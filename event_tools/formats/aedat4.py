@@ -27,7 +27,7 @@ from event_tools.formats import flatbuffers
 from event_tools.formats.aedat4_info import Stream, info_xml, parse_info
 from event_tools.formats.aedat4_packets import MAX_BODY, ROW, Batch, Packet, decoded
 from event_tools.formats.blocks import file_size, in_order, read_at
-from event_tools.formats.packing import NUMBERS, most_unpacked, packed, unpacked, zstandard
+from event_tools.formats.packing import NUMBERS, packed, unpacked, zstandard
 from event_tools.formats.reader import Columns, Reader, Reading, damaged, one_of
 from event_tools.formats.work import Work
 from event_tools.formats.writer import Writer, Writing
@@ -42,7 +42,7 @@ PACKET = struct.Struct("<ii")
 COUNTED = {"EVTS": "events", "FRME": "frames", "IMUS": "imu", "TRIG": "triggers"}
 MAX_COORDINATE = 32767  # x and y are signed 16-bit
 MAX_HEADER = 1 << 20
-MAX_TABLE = 1 << 26
+MAX_TABLE = 1 << 25  # bytes: of 600,000 packets
 BATCH_BYTES, BATCH_PACKETS = 1 << 19, 16
 OTHERS = 5 << 20  # bytes of another stream's packet, in which the count of its elements lies for sure
 
@@ -139,7 +139,7 @@ class _Aedat4Reader(Reader):
         if not 0 < self.layout.table_at < self.size or size > MAX_TABLE:
             raise ValueError("there is no table")
         body = read_at(self.file, self.layout.table_at, size)
-        limit = min(MAX_TABLE, most_unpacked(size, self.layout.compression))
+        limit = min(MAX_TABLE, 1024 + 64 * (self.size // PACKET.size))  # more than all packets there can be need
         parts, total = [], 0
         for block in unpacked(body, self.layout.compression):
             parts.append(block)

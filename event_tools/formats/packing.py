@@ -13,7 +13,7 @@ from event_tools.formats import lz4_frame
 NUMBERS = {"lz4": 1, "none": 0, "zstd": 3}  # as they are written; 2 and 4 are the same formats packed harder
 ZSTD_RATIO = 1 << 15  # a block of 128 KiB takes four bytes at least
 ZSTD_WHOLE = 1 << 20  # a frame of up to so many bytes is unpacked in one go
-ZSTD_STEP = 1 << 10  # packed bytes that give at most 32 MiB
+ZSTD_STEP = 1 << 8  # packed bytes that give at most 8 MiB
 MAX_WINDOW = 1 << 25
 
 Unpack = Callable[[NDArray[np.uint8]], Iterator[NDArray[np.uint8]]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-import tracemalloc
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -113,20 +113,19 @@ def test_the_header_tells_others_what_they_ask_for(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(recordings(first_us=-(1 << 62), last_us=1 << 62), st.sampled_from(["none", "lz4"]))
+@given(recordings(first_us=-(1 << 62), last_us=1 << 62), st.sampled_from(["none", "lz4", "zstd"]))
 def test_what_is_written_is_read(events: Events, compression: str) -> None:
     assert written_and_read(events, ".aedat4", compression=compression) == events
 
 
-def test_zstd_is_written_and_read_where_it_is_installed(tmp_path: Path) -> None:
-    try:
-        import zstandard  # noqa: F401
-    except ImportError:
-        with pytest.raises(ImportError, match="pip install zstandard"):
-            write(tmp_path / "one.aedat4", EVENTS, compression="zstd")
-        assert list(tmp_path.iterdir()) == []
-    else:
-        assert written_and_read(EVENTS, ".aedat4", compression="zstd") == EVENTS
+def test_without_zstandard_its_packing_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(ImportError, match="pip install zstandard"):
+        write(tmp_path / "one.aedat4", EVENTS, compression="zstd")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "one.aedat4").write_bytes(header(compression=3))
+    with pytest.raises(ImportError, match="pip install zstandard"):
+        read(tmp_path / "one.aedat4")
 
 
 def test_provenance_comes_back_with_its_types(tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ def test_coordinates_beyond_15_bits_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_compression_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EventFileError, match="compression to be none, lz4, zstd, got 'gzip'"):
+    with pytest.raises(EventFileError, match="compression to be lz4, none, zstd, got 'gzip'"):
         write(tmp_path / "one.aedat4", EVENTS, compression="gzip")
 
 
@@ -218,20 +217,6 @@ def test_a_declared_size_or_kind_that_cannot_be_is_refused(tmp_path: Path, data:
     path.write_bytes(data)
     with pytest.raises(EventFileError, match=sentence):
         read(path)
-
-
-def test_a_frame_that_unpacks_to_more_than_a_packet_may_hold_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("event_tools.formats.aedat4.MAX_BODY", 1 << 20)
-    path = tmp_path / "bomb.aedat4"
-    path.write_bytes(header(compression=1) + packet(lz4.frame.compress(bytes(64 << 20))))
-    tracemalloc.start()
-    with pytest.raises(EventFileError, match="cut short or too large"):
-        read(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 8 << 20  # the file twice, and the 1 MiB that a packet may hold
 
 
 def test_negative_coordinates_are_damage(tmp_path: Path) -> None:
