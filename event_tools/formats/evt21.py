@@ -39,7 +39,7 @@ def matches(head: bytes) -> bool:
 def open_reader(file: BinaryIO, path: Path, reading: Reading) -> Reader:
     """Events of a RAW file; raises EventFileError for a head of another encoding or an unknown order of bytes."""
     head = read_head(file, path, "evt21")
-    order = reading.endianness or head.options.get("endianness")
+    order = reading.endianness or head.endianness
     if order is None:
         order = _likely_order(read_at(file, head.end, BLOCK))
     return _Evt21Reader(file, path, reading, head, one_of(path, "endianness", order, ORDERS))
@@ -53,7 +53,7 @@ def _likely_order(data: NDArray[np.uint8]) -> str:
 
 
 class _Evt21Reader(WordReader):
-    word, state, opened = WORD, (-1, 0), 1
+    word, block, state, opened = WORD, 1 << 18, (-1, 0), 1
 
     def __init__(self, file: BinaryIO, path: Path, reading: Reading, head: Head, order: str) -> None:
         super().__init__(file, path, reading, head, version="2.1", sensor_size=sensor_size(head, path))

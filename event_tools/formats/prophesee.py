@@ -51,6 +51,11 @@ class Head:
         return {key.strip().lower(): value.strip() for key, _, value in (part.partition("=") for part in parts)}
 
     @property
+    def endianness(self) -> str | None:
+        """How the bytes of EVT 2.1 are ordered, as cameras and others say it."""
+        return self.options.get("endianness", self.fields.get("endianness"))
+
+    @property
     def by_camera(self) -> bool:
         """Whether a camera recorded the file; its first words may then belong to what came before the recording."""
         return any(key in self.fields for key in CAMERA)
@@ -113,15 +118,22 @@ def sensor_size(head: Head, path: Path) -> tuple[int, int] | None:
     return width, height
 
 
+def origin_us(head: Head, path: Path) -> int:
+    """What faery took from all times before it wrote them: "% t0" in RAW files, "% T0" in DAT; 0 elsewhere."""
+    told = head.fields.get("t0", head.fields.get("T0", "0"))
+    if not re.fullmatch("[0-9]{1,18}", told):
+        raise EventFileError(path, f"expected microseconds as t0 in its head, got {told!r}")
+    return int(told)
+
+
 def head_of(encoding: str, size: tuple[int, int], endianness: str | None = None) -> bytes:
     """The head of a RAW file, as cameras write it."""
     name = next(key for key, value in FORMATS.items() if value == encoding)
     version = next(key for key, value in VERSIONS.items() if value == encoding)
-    order = f"endianness={endianness};" if endianness else ""
+    line, order = (f"% endianness {endianness}\n", f"endianness={endianness};") if endianness else ("", "")
     width, height = size
-    return (
-        f"% evt {version}\n% format {name};{order}height={height};width={width}\n% geometry {width}x{height}\n% end\n"
-    ).encode()
+    kind = f"{name};{order}height={height};width={width}"
+    return f"{line}% evt {version}\n% format {kind}\n% geometry {width}x{height}\n% end\n".encode()
 
 
 def _text(line: bytes) -> str | None:

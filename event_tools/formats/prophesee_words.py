@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.formats.blocks import file_size, in_order, record_blocks
-from event_tools.formats.prophesee import Head
+from event_tools.formats.prophesee import Head, origin_us
 from event_tools.formats.reader import Columns, Reader, Reading, damaged
 from event_tools.formats.writer import Writer
 from event_tools.parts import joined, owned
@@ -58,7 +58,7 @@ class WordReader(Reader):
         del self.capacity  # what the class says, when it is asked for
         self.windowed = reading.start_us is not None or reading.stop_us is not None
         self.file, self.path, self.tolerant, self.start = file, path, reading.tolerant, head.end
-        self.lenient = head.by_camera
+        self.lenient, self.origin_us = head.by_camera, origin_us(head, path)
         self.extra = (file_size(file) - self.start) % self.word
         self.stop = file_size(file) - self.extra
 
@@ -111,13 +111,15 @@ class WordReader(Reader):
         for at, data in record_blocks(self.file, self.start, self.stop, self.word, self.block):
             before = state.copy()
             self.advance(data, state)
-            if start_us is None or self.until(state) >= start_us:
+            if start_us is None or self.until(state) + self.origin_us >= start_us:
                 yield at, data, before
 
     def _decoded(self, block: tuple[int, NDArray[np.uint8], NDArray[np.int64]]) -> tuple[int, Decoded]:
         at, data, state = block
         decoded = self.decode(data, state)
         columns = decoded.columns
+        if self.origin_us:
+            columns.t[:] += self.origin_us
         place = partial(self._byte_of, at, data, state)
         return at, Decoded(
             Columns(columns.t, columns.x, columns.y, columns.p, place), decoded.counts, decoded.stop, decoded.reason

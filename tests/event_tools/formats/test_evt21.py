@@ -13,9 +13,12 @@ from event_tools import EventFileError, Events, info, read, write
 from tests.event_tools.hostile import survives
 from tests.event_tools.recordings import recordings, written_and_read
 
-HEAD = b"% evt 2.1\n% format EVT21;endianness=little;height=480;width=640\n% geometry 640x480\n% end\n"
+HEAD = (
+    b"% endianness little\n% evt 2.1\n% format EVT21;endianness=little;height=480;width=640\n"
+    b"% geometry 640x480\n% end\n"
+)
 LEGACY = HEAD.replace(b"little", b"legacy")
-SILENT = HEAD.replace(b"endianness=little;", b"")
+SILENT = HEAD.replace(b"endianness=little;", b"").replace(b"% endianness little\n", b"")
 # TIME_HIGH 0; low 3, y 2: ON at x 1 and 5, bits 1 and 5 from x 0; ON at x 33, bit 1 from x 32; OFF at x 34, bit 2
 WORDS = (0x8000000000000000, 0x10C0000200000022, 0x10C1000200000002, 0x00C1000200000004)
 EVENTS = Events([3, 3, 3, 3], [1, 5, 33, 34], [2, 2, 2, 2], [1, 1, 1, 0], (640, 480))
@@ -52,6 +55,15 @@ def test_words_by_hand_are_written_in_both_orders(tmp_path: Path) -> None:
 def test_a_silent_head_is_read_in_the_order_that_makes_sense(tmp_path: Path) -> None:
     assert read(at(tmp_path, raw(*WORDS, head=SILENT))) == EVENTS
     assert read(at(tmp_path, raw(*WORDS, head=SILENT, legacy=True))) == EVENTS
+
+
+def test_a_head_says_the_order_in_one_of_two_places(tmp_path: Path) -> None:
+    line = LEGACY.replace(b"endianness=legacy;", b"")
+    assert read(at(tmp_path, raw(*WORDS, head=line, legacy=True))) == EVENTS
+    # nothing but a time: both orders would make sense, so only the head can say that it is a time
+    assert info(at(tmp_path, raw(0x80000001_00000000, 0xA0000000_00000000, head=line, legacy=True))).streams == {
+        "triggers": 1
+    }
 
 
 def test_an_order_that_is_said_is_obeyed_before_the_heads(tmp_path: Path) -> None:

@@ -180,5 +180,15 @@ def test_real_recordings_of_two_sensors_come_back_equal(tmp_path: Path, format: 
         assert read(tmp_path / "one") == events
 
 
+def test_what_faery_took_from_all_times_is_added_again(tmp_path: Path) -> None:
+    path = at(tmp_path, b"% evt 2.0\n% geometry 64x48\n% t0 7590\n" + bytes.fromhex("00000080 000040 10"))
+    assert read(path).t.tolist() == [7591]
+    assert len(read(path, start_us=7591)) == 1
+    data = b"% Version 2\n% Width 64\n% Height 48\n% T0 7590\n\x0c\x08" + bytes.fromhex("01000000 00000000")
+    assert read(at(tmp_path, data)).t.tolist() == [7591]
+    with pytest.raises(EventFileError, match="expected microseconds as t0 in its head, got '-1'"):
+        read(at(tmp_path, data.replace(b"7590", b"-1")))
+
+
 def test_all_four_are_known_by_name() -> None:
     assert list(FORMATS)[list(FORMATS).index("dat") :][:4] == ["dat", "evt2", "evt21", "evt3"]
