@@ -142,6 +142,24 @@ def test_an_endless_window_shows_the_same_by_steps_and_at_once(page: Page) -> No
     )
 
 
+def test_an_endless_window_forgets_what_another_window_or_palette_drew(page: Page) -> None:
+    size = recordings()[4][1].sensor_size
+    state(page, "window.value = 'Infinity'")
+    state(page, "seek(400000)")
+    everything = drawn(page, 4, size)
+    state(page, "window.value = 10")
+    state(page, "seek(400000)")
+    assert not np.array_equal(drawn(page, 4, size), everything)
+    state(page, "window.value = 'Infinity'")
+    state(page, "seek(400000)")
+    assert np.array_equal(drawn(page, 4, size), everything)
+    state(page, "palette.value = 'green-red'")
+    state(page, "recolour()")
+    look = colours("green-red")
+    found = set(map(tuple, drawn(page, 4, size)[..., :3].reshape(-1, 3).tolist()))
+    assert found == {rgb(look.on), rgb(look.off), rgb(look.ground)}
+
+
 def test_seeking_counts_the_events_in_the_window(page: Page) -> None:
     state(page, "seek(100000)")
     counts = [
@@ -226,15 +244,25 @@ def test_dragging_a_rate_strip_scrubs(page: Page) -> None:
     assert state(page, "now / eventPlayers[0].end") == moved
 
 
+def until(page: Page, condition: str) -> None:
+    """Wait, for ten seconds at most, until it holds for the first player."""
+    page.do(f"""(async () => {{
+      const began = performance.now(), player = eventPlayers[0];
+      while (!({condition})) {{
+        if (performance.now() - began > 10000) throw new Error("waited in vain for " + {condition!r});
+        await new Promise(requestAnimationFrame);
+      }}
+    }})()""")
+
+
 def test_what_is_out_of_sight_is_drawn_when_it_comes_into_sight(page: Page) -> None:
     page.size(1000, 200)
-    settled = "new Promise((done) => setTimeout(done, 100)).then(() => 0)"
-    page.do(f"scrollTo(0, 0), {settled}")
-    assert state(page, "recordings.map((recording) => recording.visible)")[-1] is False
+    page.do("scrollTo(0, 0)")
+    until(page, "!player.recordings[4].visible")
     state(page, "seek(100000, false)")
     assert state(page, "recordings[4].stale") is True
-    page.do(f"eventPlayers[0].recordings[4].view.scrollIntoView(), {settled}")
-    assert state(page, "recordings[4].stale") is False
+    page.do("eventPlayers[0].recordings[4].view.scrollIntoView()")
+    until(page, "!player.recordings[4].stale")
     events = recordings()[4][1]
     lit = (drawn(page, 4, events.sensor_size)[..., :3] != rgb(colours().ground)).any(2)
     shown = (events.t > 50_000) & (events.t <= 100_000)
@@ -253,7 +281,7 @@ def test_everything_is_named_for_those_who_do_not_see_it(page: Page) -> None:
 
 def test_nothing_is_wider_than_a_narrow_screen(page: Page) -> None:
     page.size(360, 640)
-    page.do("new Promise((done) => setTimeout(done, 50)).then(() => 0)")
+    until(page, "player.recordings[4].view.clientWidth > 300")  # one beneath the other
     assert page.do("document.documentElement.scrollWidth") == 360
     page.size(1000, 700)
 
