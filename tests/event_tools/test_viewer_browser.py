@@ -281,7 +281,7 @@ def test_everything_is_named_for_those_who_do_not_see_it(page: Page) -> None:
 
 def test_nothing_is_wider_than_a_narrow_screen(page: Page) -> None:
     page.size(360, 640)
-    until(page, "player.recordings[4].view.clientWidth > 300")  # one beneath the other
+    until(page, "player.root.querySelector('.grid').style.getPropertyValue('--columns') === '1'")
     assert page.do("document.documentElement.scrollWidth") == 360
     page.size(1000, 700)
 
