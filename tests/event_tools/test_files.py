@@ -74,7 +74,7 @@ def test_an_empty_file_without_a_header_is_a_recording_without_events(tmp_path: 
 
 
 def test_a_header_of_another_format_is_refused_with_what_came(tmp_path: Path) -> None:
-    (tmp_path / "one.aedat").write_bytes(b"#!AER-DAT3.1\r\n")
+    (tmp_path / "one.aedat").write_bytes(b"#!AER-DAT5.0\r\n")
     with pytest.raises(EventFileError, match=r"expected a header of aedat2.*, it begins with"):
         read(tmp_path / "one.aedat")
 
