@@ -47,7 +47,7 @@ def inverse_normal(u: Floats) -> Floats:
     r = 0.180625 - q * q
     z = q * _ratio(r, _CENTRE)
     tail = np.flatnonzero(np.abs(q) > 0.425)
-    s = np.sqrt(-_log(np.minimum(u[tail], 1.0 - u[tail])))
+    s = np.sqrt(-logarithm(np.minimum(u[tail], 1.0 - u[tail])))
     z[tail] = np.where(q[tail] < 0, -1.0, 1.0) * np.where(s <= 5.0, _ratio(s - 1.6, _NEAR), _ratio(s - 5.0, _FAR))
     return z
 
@@ -72,8 +72,8 @@ def _polynomial(x: Floats, coefficients: tuple[float, ...]) -> Floats:
     return value
 
 
-def _log(x: Floats) -> Floats:
-    """The natural logarithm: x = m 2^e with m in [sqrt 1/2, sqrt 2), log m = 2 artanh((m - 1) / (m + 1))."""
+def logarithm(x: Floats) -> Floats:
+    """The natural logarithm of x > 0: x = m 2^e with m in [sqrt 1/2, sqrt 2), log m = 2 artanh((m - 1) / (m + 1))."""
     m, e = np.frexp(x)
     small = m < math.sqrt(0.5)
     m, e = np.where(small, 2 * m, m), e - small

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_only_those_that_must_hold_the_whole_recording() -> None:
     for name in FILTERS:
         given = []
 
-        def parts(given: list[int] = given):
+        def parts(given: list[int] = given) -> Iterator[Events]:
             for i in range(3):
                 given.append(i)
                 yield events[100 * i : 100 * i + 100]
@@ -144,6 +145,19 @@ def test_a_written_filter_is_the_function_with_those_parameters() -> None:
     assert parse_filter("denoise")(events) == denoise(events)
     assert parse_filter(" denoise:window_us=5_0 , neighbours=8")(events) == denoise(events, 50, neighbours=8)
     assert parse_filter("drop_pixels:pixels=3x4+11x9")(events) == drop_pixels(events, [(3, 4), (11, 9)])
+
+
+def test_a_reader_may_use_its_memory_again_for_the_next_part() -> None:
+    events = random_events(0, 300)
+
+    def reused() -> Iterator[Events]:
+        columns = [column[:100].copy() for column in (events.t, events.x, events.y, events.p)]
+        for start in (0, 100, 200):
+            for column, source in zip(columns, (events.t, events.x, events.y, events.p), strict=True):
+                column[:] = source[start : start + 100]
+            yield Events.unchecked(*columns, events.sensor_size)
+
+    assert joined(list(parse_filter("reverse_time").parts(reused()))) == example("reverse_time")(events)
 
 
 def test_a_chain_runs_in_its_order_over_parts() -> None:

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from event_tools.augment.draws import below, derived_seed, generator, inverse_normal, normal
+from event_tools.augment.draws import below, derived_seed, generator, inverse_normal, logarithm, normal
 
 
 def test_the_inverse_normal_is_right_to_six_digits() -> None:
@@ -15,6 +15,13 @@ def test_the_inverse_normal_is_right_to_six_digits() -> None:
     u = np.array([2.0**-54, 1e-12, 1e-5, 0.0749, 0.075, 0.0751, 0.3, 0.5, 0.7, 0.924, 0.926, 1 - 1e-9, 1 - 2.0**-53])
     expected = [NormalDist().inv_cdf(value) for value in u.tolist()]
     np.testing.assert_allclose(inverse_normal(u), expected, atol=1e-6)
+
+
+def test_the_logarithm_is_right_to_the_last_digits() -> None:
+    x = np.concatenate(
+        (np.linspace(2.0**-54, 1.0, 1001), 2.0 ** -np.arange(55.0), [0.5**0.5, np.nextafter(0.5**0.5, 0)])
+    )
+    np.testing.assert_allclose(logarithm(x), np.log(x), rtol=4e-15, atol=4e-15)
 
 
 def test_normal_draws_have_the_moments_of_a_normal_distribution() -> None:

@@ -76,6 +76,11 @@ def test_half_pixels_and_half_turns_are_refused() -> None:
         rotate(SMALL, 0.5)  # type: ignore[arg-type]
 
 
+def test_of_two_centres_the_upper_left_one_is_taken() -> None:
+    assert center_crop(SMALL, 1, 1).t.tolist() == []
+    assert center_crop(Events([1, 2], [1, 2], [0, 1], [1, 1], (4, 2)), 1, 1).t.tolist() == [1]
+
+
 def test_a_central_window_larger_than_the_sensor_is_refused() -> None:
     with pytest.raises(ValueError, match="width from 1 to 4, got 5"):
         center_crop(SMALL, 5, 1)
