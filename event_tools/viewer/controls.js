@@ -62,7 +62,7 @@ function figure(player, grid, recording) {
   recording.context = recording.view.getContext("2d");
   recording.image = recording.context.createImageData(recording.w, recording.h);
   recording.pixels = new Uint32Array(recording.image.data.buffer);
-  const strip = make("div", box, { className: "strip", ariaHidden: "true" });
+  const strip = make("div", box, { className: "strip", ariaHidden: "true", title: "events over time, as the root of their rate; drag to scrub" });
   recording.strip = make("canvas", strip, STRIP);
   recording.span = make("div", strip, { className: "span" });
   recording.head = make("div", strip, { className: "head" });

@@ -62,7 +62,8 @@ function countRates(recording, end, columns) {
   return bins;
 }
 
-// ON upwards and OFF downwards from the middle.
+// ON upwards and OFF downwards from the middle, as high as the root of their number: a flash does not flatten the rest,
+// and all recordings have one scale.
 function drawStrip(recording, peak, colours) {
   const context = recording.strip.getContext("2d"), { width, height } = recording.strip;
   const columns = recording.bins[0].length, step = width / columns, middle = height / 2;
@@ -70,7 +71,7 @@ function drawStrip(recording, peak, colours) {
   [colours.off, colours.on].forEach((colour, p) => {
     context.fillStyle = colour;
     recording.bins[p].forEach((count, i) => {
-      const length = Math.ceil(count / peak * middle);
+      const length = Math.ceil(Math.sqrt(count / peak) * middle);
       context.fillRect(i * step, p ? middle - length : middle, step, length);
     });
   });

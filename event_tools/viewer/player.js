@@ -83,15 +83,11 @@ function settle() {
 }
 
 function countAll() {
-  for (const recording of player.recordings) recording.bins = countRates(recording, player.end, COLUMNS);
-  player.peak = 1;
-  const together = new Float64Array(COLUMNS);
-  for (const { bins } of player.recordings) {
-    for (let i = 0; i < COLUMNS; i++) {
-      player.peak = Math.max(player.peak, bins[0][i], bins[1][i]);
-      together[i] += bins[0][i] + bins[1][i];
-    }
-  }
+  const all = player.recordings;
+  for (const recording of all) recording.bins = countRates(recording, player.end, COLUMNS);
+  player.peak = all.reduce((most, { bins }) => Math.max(most, ...bins[0], ...bins[1]), 1);
+  const height = (bins, i) => Math.sqrt(bins[0][i]) + Math.sqrt(bins[1][i]);
+  const together = Array.from({ length: COLUMNS }, (_, i) => all.reduce((sum, { bins }) => sum + height(bins, i), 0));
   player.busiest = (together.indexOf(Math.max(...together)) + 1) / COLUMNS * player.end;
 }
 
