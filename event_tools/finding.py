@@ -25,6 +25,7 @@ from event_tools.formats import (
     evt3,
     evt21,
     hdf5,
+    mat,
     nmnist,
     npy,
     npz,
@@ -48,6 +49,7 @@ FORMATS: dict[str, ModuleType] = {
     "npz": npz,
     "npy": npy,
     "csv": csv,
+    "mat": mat,
 }
 WRITERS = tuple(name for name, module in FORMATS.items() if hasattr(module, "open_writer"))
 SUFFIXES: dict[str, tuple[str, ...]] = {}  # to the formats that it may mean, the one that is written first
