@@ -1,6 +1,6 @@
 """HDF5: recordings in the layouts of `hdf5_layouts`, written in DSEC's or rpg's (`hdf5_writer`), and labelled sets.
 
-Superblock at byte 0 (after 512 bytes of MATLAB's own, see `mat`): 89 48 44 46 0d 0a 1a 0a. Which layout a file has is
+Superblock at byte 0 (or after a user's block of 512 bytes): 89 48 44 46 0d 0a 1a 0a. Which layout a file has is
 told by its structure and said in `version`. External, soft and virtual links and external storage are refused; sizes
 that a dataset or chunk declares are held against the bytes that it has. A set of recordings (`hdf5_sets`) asks for
 member=, a position or a name.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from event_tools.errors import EventFileError
-from event_tools.formats.hdf5_file import H5_ERRORS, MAGIC, Hdf5, short
+from event_tools.formats.hdf5_file import H5_ERRORS, MAGIC, USER_BLOCK, Hdf5, short
 from event_tools.formats.reader import Reader, Reading, one_of
 from event_tools.formats.writer import Writer, Writing
 
@@ -31,8 +31,8 @@ TIME_UNITS = ("us", "s")
 
 
 def matches(head: bytes) -> bool:
-    """Whether HDF5's own bytes come first; those of MATLAB 7.3 belong to `mat`."""
-    return head.startswith(MAGIC)
+    """Whether HDF5's own bytes come first, or after a block of the user's; MATLAB's files belong to `mat`."""
+    return head.startswith(MAGIC) or (head[USER_BLOCK:].startswith(MAGIC) and not head.startswith(b"MATLAB"))
 
 
 def open_reader(file: BinaryIO, path: Path, reading: Reading) -> Reader:

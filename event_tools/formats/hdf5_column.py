@@ -32,25 +32,28 @@ Packed = tuple[NDArray[np.uint8], int, int]  # a chunk's bytes, where they lie, 
 class Column:
     """The rows of a dataset: whole numbers, floats, compounds, or short rows of these.
 
-    rows: how many it declares; stored: how many of them, from the first on, the file has bytes for; chunk: rows a
+    raw: take rows of any type as the bytes that are stored for them, void. rows: how many it declares; stored: how many of them, from the first on, the file has bytes for; chunk: rows a
     chunk, 0 where they simply lie one after the other. Raises EventFileError for sizes that cannot be.
     """
 
-    def __init__(self, h5: Hdf5, dataset: Any) -> None:
+    def __init__(self, h5: Hdf5, dataset: Any, raw: bool = False) -> None:
         self.h5, self.dataset, self.name = h5, dataset, dataset.name.lstrip("/")
         if dataset.ndim not in (1, 2) or (dataset.ndim == 2 and not 0 < dataset.shape[1] <= 64):
             raise EventFileError(h5.path, f"expected {self.name} to be a row of values, its shape is {dataset.shape}")
         self.rows, self.width = len(dataset), dataset.shape[1] if dataset.ndim == 2 else 1
-        self.item = dataset.dtype.itemsize
+        self.dtype = np.dtype((np.void, dataset.id.get_type().get_size())) if raw else dataset.dtype
+        self.item = self.dtype.itemsize
         self.row_bytes = self.item * self.width
         self.chunk = dataset.chunks[0] if dataset.chunks else 0
         self.across = dataset.chunks[1] if dataset.chunks and dataset.ndim == 2 else self.width
         self.filters, fitting = self._filters()
-        self.native = fitting and self.filters in NATIVE and _as_numpy(dataset)
+        self.native = fitting and self.filters in NATIVE and (raw or _as_numpy(dataset))
         self.place = None if self.chunk else dataset.id.get_offset()
         self.native &= bool(self.chunk) or self.place is not None  # compact ones lie inside HDF5's own structures
         self.chunks: list[list[tuple[int, int, int]]] = []  # of each stretch of rows: (byte, size, filters left out)
         self.stored = self._stored_chunks() if self.chunk else self._stored_plain()
+        if raw and not self.native:
+            raise EventFileError(h5.path, f"{self.name} is stored in a way that is not read; write it again plainly")
 
     def piece(self, start: int, stop: int) -> Decode:
         """Fetch rows start to stop - 1, all stored; the answer decodes them, or raises BadRow."""
@@ -108,7 +111,7 @@ class Column:
         return self._shaped(data, self.across)
 
     def _shaped(self, data: NDArray[np.uint8], width: int) -> NDArray[Any]:
-        values = data.view(self.dataset.dtype)
+        values = data.view(self.dtype)
         return values.reshape(-1, width) if self.dataset.ndim == 2 else values
 
     def _by_hdf5(self, start: int, stop: int) -> Decode:

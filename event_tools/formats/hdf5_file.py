@@ -21,7 +21,7 @@ from event_tools.formats.reader import damaged
 from event_tools.provenance import Plain
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-MATLAB = 512  # bytes before HDF5's own in a file of MATLAB 7.3
+USER_BLOCK = 512  # bytes before HDF5's own, in files of MATLAB 7.3 and few others
 PREFIX = "provenance_"
 TORN = 1 << 16  # bytes, more than one of HDF5's own structures takes
 DEFLATE_RATIO = 1100  # more than gzip can gain on any data, so a larger declared size is a lie
@@ -154,7 +154,7 @@ def short(error: BaseException) -> str:
 
 def _declared_end(file: BinaryIO, size: int) -> int | None:
     """The length that the superblock of a cut file declares; None where the file is not cut."""
-    for start in (0, MATLAB):
+    for start in (0, USER_BLOCK):
         head = read_at(file, start, 48).tobytes()
         place = {0: 40, 1: 44, 2: 28, 3: 28}.get(head[8]) if head.startswith(MAGIC) and len(head) == 48 else None
         if place is not None:

@@ -16,6 +16,7 @@ sensor_resolution comes as (height, width) and as (width, height); cameras are w
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ def _dsec(h5: Hdf5) -> Layout | None:
     offset = h5.small("t_offset", 1)
     shift = 0 if offset is None else int(np.asarray(offset).reshape(()))
     size = size_told(h5, h5.root.attrs, group.attrs)
-    return Layout("DSEC", _columns(h5, "events"), shift, _index(h5, "ms_to_idx"), size, provenance=h5.provenance())
+    fields, index = _columns(h5, group), partial(_index, h5, "ms_to_idx")
+    return Layout("DSEC", fields, shift, index, size, provenance=h5.provenance())
 
 
 def _rpg(h5: Hdf5) -> Layout | None:
@@ -57,7 +59,7 @@ def _rpg(h5: Hdf5) -> Layout | None:
     if group is None:
         return None
     size = size_told(h5, h5.root.attrs, group.attrs)
-    return Layout("rpg", _columns(h5, "events", "s"), sensor_size=size, provenance=h5.provenance())
+    return Layout("rpg", _columns(h5, group, "s"), sensor_size=size, provenance=h5.provenance())
 
 
 def _table(h5: Hdf5) -> Layout | None:
@@ -86,15 +88,15 @@ def _tonic(h5: Hdf5) -> Layout | None:
 
 
 def _raw_events(h5: Hdf5) -> Layout | None:
-    if h5.group("raw_events", *NAMES) is None:
+    if (group := h5.group("raw_events", *NAMES)) is None:
         return None
-    return Layout("raw_events", _columns(h5, "raw_events"), sensor_size=size_told(h5, h5.root.attrs))
+    return Layout("raw_events", _columns(h5, group), sensor_size=size_told(h5, h5.root.attrs))
 
 
 def _top(h5: Hdf5) -> Layout | None:
-    if h5.group("", *NAMES) is None:
+    if (group := h5.group("", *NAMES)) is None:
         return None
-    return Layout("columns", _columns(h5, ""), sensor_size=size_told(h5, h5.root.attrs))
+    return Layout("columns", _columns(h5, group), sensor_size=size_told(h5, h5.root.attrs))
 
 
 def _m3ed(h5: Hdf5, member: str | None) -> Layout | None:
@@ -103,8 +105,10 @@ def _m3ed(h5: Hdf5, member: str | None) -> Layout | None:
         return None
     resolution = h5.small(f"{camera}/calib/resolution", 2)
     size = None if resolution is None else checked_size(h5, *np.asarray(resolution).reshape(-1)[:2])
-    size = size or size_told(h5, h5.find(camera).attrs)
-    return Layout(f"M3ED {camera}", _columns(h5, camera), index=_index(h5, f"{camera}/ms_map_idx"), sensor_size=size)
+    group = h5.find(camera)
+    size = size or size_told(h5, group.attrs)
+    index = partial(_index, h5, f"{camera}/ms_map_idx")
+    return Layout(f"M3ED {camera}", _columns(h5, group), index=index, sensor_size=size)
 
 
 def _mvsec(h5: Hdf5, member: str | None) -> Layout | None:
@@ -134,13 +138,14 @@ def _camera(h5: Hdf5, above: str, member: str | None, holds: Callable[[str], boo
     return f"{above}/{wanted}"
 
 
-def _columns(h5: Hdf5, place: str, suffix: str = "") -> dict[str, Field]:
-    return {name: Field(_column(h5, f"{place}/{name}{suffix}".lstrip("/"))) for name in NAMES}
+def _columns(h5: Hdf5, group: Any, suffix: str = "") -> dict[str, Field]:
+    return {name: Field(_column(h5, group, f"{name}{suffix}")) for name in NAMES}
 
 
-def _column(h5: Hdf5, place: str) -> Column:
-    dataset = h5.dataset(place)
+def _column(h5: Hdf5, group: Any, name: str) -> Column:
+    dataset = h5.dataset(name, group)
     if dataset is None or dataset.ndim != 1 or dataset.dtype.kind not in "iufb":
+        place = f"{group.name}/{name}".lstrip("/")
         raise EventFileError(h5.path, f"expected {place} to be a row of numbers")
     return Column(h5, dataset)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -35,14 +35,14 @@ class Field:
 class Layout:
     """How a file holds a recording, found by its structure.
 
-    fields: of t and x always; without y it is 0, without p 1. shift: microseconds on every time. index: of the first
-    event at or after each millisecond, of times as stored. version: the layout's name.
+    fields: of t and x always; without y it is 0, without p 1. shift: microseconds on every time. index: opens that of
+    the first event at or after each millisecond, of times as stored. version: the layout's name.
     """
 
     version: str
     fields: dict[str, Field]
     shift: int = 0
-    index: Column | None = None
+    index: Callable[[], Column | None] | None = None
     sensor_size: tuple[int, int] | None = None
     default_size: tuple[int, int] | None = None
     provenance: dict[str, Plain] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class RowsReader(Reader):
 
     def _indexed(self, t: int, down: bool) -> int | None:
         """What the file's index says of the millisecond before or after t; it may be wrong."""
-        index = self.layout.index
+        index = self.layout.index() if self.layout.index else None
         ms = (t - self.layout.shift) // 1000 if down else -(-(t - self.layout.shift) // 1000)
         if index is None or not 0 <= ms < index.stored:
             return None

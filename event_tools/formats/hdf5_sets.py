@@ -181,7 +181,18 @@ class SpikeSet(Many):
                 raise EventFileError(
                     h5.path, f"expected {len(self)} recordings in {dataset.name.lstrip('/')}, got {dataset.shape}"
                 )
+        self.heaps = [(Column(h5, dataset, raw=True), _base(h5, dataset)) for dataset in (self.times, self.units)]
         self._check_labels()
+
+    def spikes(self, i: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Times and units of recording i; raises BadRow or one of H5_ERRORS."""
+        for column, size in self.heaps:
+            if i >= column.stored:
+                raise BadRow(i, f"{column.name} has no bytes for it")
+            length = int.from_bytes(column.piece(i, i + 1)().tobytes()[:4], "little")  # then a place in HDF5's heap
+            if length * size > self.h5.size:  # HDF5 would take the memory first
+                raise BadRow(i, f"{column.name} declares {length} values, more than the file has")
+        return np.asarray(self.times[i]), np.asarray(self.units[i])
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -204,7 +215,7 @@ class _SpikeReader(Reader):
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:
         many, path = self.many, self.many.h5.path
         try:
-            times, units = np.asarray(many.times[self.i]), np.asarray(many.units[self.i])
+            times, units = many.spikes(self.i)
             n = min(len(times), len(units))
             if len(times) != len(units):
                 reason = f"recording {self.i} has {len(times)} times and {len(units)} units"
@@ -227,6 +238,16 @@ def find_set(h5: Hdf5) -> Many | None:
     if h5.group("spikes", "times", "units") is not None and h5.dataset("labels") is not None:
         return SpikeSet(h5)
     return None
+
+
+def _base(h5: Hdf5, dataset: Any) -> int:
+    """Bytes of one value of a dataset of variable length."""
+    import h5py
+
+    base = h5py.check_vlen_dtype(dataset.dtype)
+    if base is None or np.dtype(base).kind not in "iuf":
+        raise EventFileError(h5.path, f"expected {dataset.name.lstrip('/')} to hold rows of numbers, got {dataset.dtype}")
+    return np.dtype(base).itemsize
 
 
 def _column(h5: Hdf5, place: str) -> Column:

@@ -105,7 +105,7 @@ class DsecWriter(_Hdf5Writer):
         if len(t) and t[-1] >= 1 << 32 and self.table.dtypes["t"] == "u4":
             self.table.retype("t", "i8")
         if not self.table.made:  # all that a reader needs comes before the events, so that a cut file keeps it
-            self.output.root.create_dataset("t_offset", data=np.int64(self.shift or 0), track_times=False)
+            self.output.compact("t_offset", np.int64(self.shift or 0))
             self.table.begin(len(t) if last else None)
             self.index.table.begin(self.index.length(t) if last else None)
         self.table.add({"p": p, "t": t, "x": x, "y": y})
