@@ -7,7 +7,7 @@ import numpy as np
 from event_tools.augment.draws import below, generator
 from event_tools.augment.ordering import span_us
 from event_tools.events import Events
-from event_tools.filters.checks import real
+from event_tools.filters.checks import real, rows_and_columns
 
 
 def drop_events(events: Events, share: float, seed: int) -> Events:
@@ -46,8 +46,7 @@ def drop_area(events: Events, share: float, seed: int) -> Events:
 def drop_random_pixels(events: Events, share: float, seed: int) -> Events:
     """Without the events of some pixels, each of them chosen with probability `share`."""
     share = real("share", share, 0, 1)
-    width, height = events.sensor_size
-    keep = generator(seed, "drop_random_pixels").random((height, width)) >= share
+    keep = generator(seed, "drop_random_pixels").random(rows_and_columns(events.sensor_size)) >= share
     return events[keep[events.y, events.x]]
 
 

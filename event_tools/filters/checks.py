@@ -6,6 +6,8 @@ import math
 from operator import index
 from typing import Any
 
+MOST_PIXELS = 1 << 24  # 4096x4096; what a filter is ready to keep a number for, each
+
 
 def whole(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """The value as an int; raises ValueError unless it is a whole number from low to high."""
@@ -30,6 +32,17 @@ def real(name: str, value: Any, low: float = 0.0, high: float = math.inf, above:
         span += f" to {high:g}" if math.isfinite(high) else "" if above else " up"
         raise ValueError(f"expected {name} {span}, got {value}")
     return number
+
+
+def rows_and_columns(sensor_size: tuple[int, int]) -> tuple[int, int]:
+    """(height, width), for an array with a place for each pixel; raises ValueError for a sensor without measure."""
+    width, height = sensor_size
+    if width * height > MOST_PIXELS:
+        raise ValueError(
+            f"expected a sensor of at most {MOST_PIXELS} pixels for a filter that looks at each, got {width}x{height}; "
+            f"crop it first"
+        )
+    return height, width
 
 
 def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:

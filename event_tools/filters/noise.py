@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.events import Events
-from event_tools.filters.checks import one_of, whole
+from event_tools.filters.checks import one_of, rows_and_columns, whole
 from event_tools.filters.memory import Memory
 
 MODES = ("published", "corrected")
@@ -35,7 +35,7 @@ def denoise(
         raise ValueError(f"expected neighbours to be 4, or 8 with mode='corrected', got {neighbours} with {mode!r}")
     memory = memory or Memory()
     fresh = memory.pixels is None
-    width, height = events.sensor_size
+    height, width = rows_and_columns(events.sensor_size)
     until = memory.of_pixels((height + 2, width + 2), NEVER)
     if fresh and mode == "published":
         until[1:-1, 1:-1] = window_us
@@ -55,7 +55,6 @@ def refractory(events: Events, period_us: int, after: str = "every", memory: Mem
 
     one_of("after", after, CLOCKS)
     period_us = min(whole("period_us", period_us, 1), LONGEST_US)
-    width, height = events.sensor_size
-    last = (memory or Memory()).of_pixels((height, width), NEVER)
+    last = (memory or Memory()).of_pixels(rows_and_columns(events.sensor_size), NEVER)
     mask: NDArray[np.bool_] = refractory_mask(events.t, events.x, events.y, last, period_us, after == "every")
     return events[mask]

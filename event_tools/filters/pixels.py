@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.events import Events
-from event_tools.filters.checks import real
+from event_tools.filters.checks import real, rows_and_columns
 
 Pixels = Sequence[tuple[int, int]] | NDArray[np.integer]
 """(x, y) of some pixels."""
@@ -25,7 +25,7 @@ def find_hot_pixels(events: Events, sigma: float | None = None, rate_hz: float |
         raise ValueError(f"expected sigma or rate_hz, one of them, got sigma={sigma} and rate_hz={rate_hz}")
     name, limit = ("sigma", sigma) if sigma is not None else ("rate_hz", rate_hz)
     limit = real(name, limit, above=True)
-    width, height = events.sensor_size
+    height, width = rows_and_columns(events.sensor_size)
     counts = np.bincount(events.y.astype(np.int64) * width + events.x, minlength=width * height).reshape(height, width)
     if name == "sigma":
         hot = _above_neighbours(counts, limit)
@@ -49,7 +49,7 @@ def drop_pixels(events: Events, pixels: Pixels) -> Events:
         return events
     if places.ndim != 2 or places.shape[1] != 2 or not np.issubdtype(places.dtype, np.integer):
         raise ValueError(f"expected pixels as rows of x and y, whole numbers, got {places.dtype} {places.shape}")
-    width, height = events.sensor_size
+    height, width = rows_and_columns(events.sensor_size)
     outside = (places < 0).any(1) | (places[:, 0] >= width) | (places[:, 1] >= height)
     if outside.any():
         x, y = places[np.argmax(outside)]

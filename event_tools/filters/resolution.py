@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.events import Events
-from event_tools.filters.checks import whole
+from event_tools.filters.checks import rows_and_columns, whole
 from event_tools.filters.memory import Memory
 
 
@@ -32,8 +32,7 @@ def integrate(events: Events, factor: int, threshold: int | None = None, memory:
 
     coarse = downsample(events, factor)
     threshold = factor * factor if threshold is None else whole("threshold", threshold, 1)
-    width, height = coarse.sensor_size
-    sums = (memory or Memory()).of_pixels((height, width), 0)
+    sums = (memory or Memory()).of_pixels(rows_and_columns(coarse.sensor_size), 0)
     mask: NDArray[np.bool_] = integrate_mask(coarse.x, coarse.y, coarse.p, sums, min(threshold, 1 << 62))
     return coarse[mask]
 
@@ -43,8 +42,7 @@ def decimate(events: Events, keep_every: int, memory: Memory | None = None) -> E
     from event_tools.kernels.filters import decimate_mask
 
     keep_every = whole("keep_every", keep_every, 1)
-    width, height = events.sensor_size
-    seen = (memory or Memory()).of_pixels((height, width), 0)
+    seen = (memory or Memory()).of_pixels(rows_and_columns(events.sensor_size), 0)
     mask: NDArray[np.bool_] = decimate_mask(events.x, events.y, seen, min(keep_every, 1 << 62))
     return events[mask]
 

@@ -114,6 +114,14 @@ def test_only_those_that_must_hold_the_whole_recording() -> None:
         assert (len(given) == 3) == (name in WHOLE) == example(name).whole, name
 
 
+@pytest.mark.parametrize(
+    "name", ["decimate", "denoise", "drop_hot_pixels", "drop_pixels", "drop_random_pixels", "integrate", "refractory"]
+)
+def test_a_sensor_too_large_to_look_at_each_pixel_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="got .*; crop it first"):
+        example(name)(Events([1], [2], [3], [1], (65536, 65536)))
+
+
 def test_augmented_events_are_these_on_every_platform() -> None:
     """The draws and their arithmetic, fixed: a change here changes what a seed means."""
     n = np.arange(400)
