@@ -118,7 +118,7 @@ def test_only_those_that_must_hold_the_whole_recording() -> None:
     "name", ["decimate", "denoise", "drop_hot_pixels", "drop_pixels", "drop_random_pixels", "integrate", "refractory"]
 )
 def test_a_sensor_too_large_to_look_at_each_pixel_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="got .*; crop it first"):
+    with pytest.raises(ValueError, match="crop it first"):
         example(name)(Events([1], [2], [3], [1], (65536, 65536)))
 
 
