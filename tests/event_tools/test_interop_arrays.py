@@ -80,13 +80,15 @@ def test_a_set_without_rows_has_y_0() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("x", -1), ("t", 1 << 63), ("x", 3), ("p", 2)], ids=["negative", "late", "outside", "two"]
+    ("name", "value", "reason"),
+    [("x", -1, "x to fit uint16"), ("t", 1 << 63, "t to fit int64"), ("p", 2, "polarities")],
+    ids=["negative", "late", "two"],
 )
-def test_values_that_do_not_fit_are_refused_not_wrapped(name: str, value: int) -> None:
+def test_values_that_do_not_fit_are_refused_not_wrapped(name: str, value: int, reason: str) -> None:
     array = np.zeros(2, [("t", np.uint64), ("x", np.int16), ("y", np.int16), ("p", np.uint8)])
-    array[name][1] = value
-    with pytest.raises(ValueError, match="expected"):
-        from_tonic(array, (3, 2))
+    array[name] = value
+    with pytest.raises(ValueError, match=reason):
+        from_tonic(array, (65536, 65536))
 
 
 def test_times_in_seconds_are_refused() -> None:

@@ -276,8 +276,8 @@ def test_unique_needs_a_microsecond_for_each_event(edges: list[int], reason: str
 def test_a_sensor_and_times_too_large_for_one_integer_are_sorted_alike() -> None:
     counts = np.zeros((2, 2, 700, 900), np.uint16)
     counts[:, :, ::99, ::97] = 2
-    near, far = np.array([0, 50, 100]), np.array([0, 50, 1 << 60])
-    for edges in (near, far):
+    for last in (100, (1 << 42) - 1, 1 << 44, 1 << 60):  # 21 bits of place beside 7, 42, 45 and 61 of time
+        edges = np.array([0, 50, last])
         events = to_events(Frames(counts, edges))
         keys = list(zip(events.t, events.y, events.x, events.p, strict=True))
         assert keys == sorted(keys) and to_frames(events, edges=edges) == Frames(counts, edges)
