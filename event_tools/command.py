@@ -1,7 +1,7 @@
 """How a command runs: one sentence on stderr and exit status 2 for anything that a person can mend.
 
 NEUROGEN_DEBUG=1 shows where an error arose instead. SIGTERM ends a command by an exception, so that what is
-half-written is removed on the way out; Ctrl-C does the same and ends with status 130.
+half-written is removed on the way out; so do Ctrl-C and, unless nohup has it ignored, a terminal that is closed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def run_command(app: typer.Typer, name: str) -> NoReturn:
     """Run the command line of `app`, which calls itself `name`; always ends by SystemExit."""
-    before, shown_before = signal.signal(signal.SIGTERM, _leave), warnings.showwarning
+    before, shown_before = leave_by_exception(), warnings.showwarning
     warnings.showwarning = lambda message, *_, **__: tell(name, str(message))
     try:
         status = app(prog_name=name, standalone_mode=False)
@@ -37,7 +37,8 @@ def run_command(app: typer.Typer, name: str) -> NoReturn:
         _show_usage(error, name)
         raise SystemExit(2) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         warnings.showwarning = shown_before
     raise SystemExit(status or 0)
 
@@ -45,6 +46,14 @@ def run_command(app: typer.Typer, name: str) -> NoReturn:
 def tell(name: str, text: str) -> None:
     """One line on stderr, headed by the command's name."""
     sys.stderr.write(f"{name}: {' '.join(text.split())}\n")
+
+
+def leave_by_exception() -> dict[signal.Signals, Any]:
+    """Let SIGTERM and SIGHUP end this process by SystemExit; the handlers that were there before."""
+    numbers = [signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        numbers.append(signal.SIGHUP)
+    return {number: signal.signal(number, _leave) for number in numbers}
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

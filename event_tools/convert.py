@@ -14,11 +14,12 @@ from pathlib import Path
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.files import write_as
-from event_tools.finding import FORMATS, WRITERS, WRITTEN
+from event_tools.finding import FORMATS, SUFFIXES, WRITERS, WRITTEN
 from event_tools.formats.reader import Reader, Reading
 from event_tools.formats.writer import Writing
 from event_tools.history import with_step
 from event_tools.jobs import Task
+from event_tools.progress import events_progress
 from event_tools.provenance import Plain
 from event_tools.sources import Item, format_of, opened_item, parts_of
 
@@ -31,6 +32,7 @@ class Conversion:
 
     target: name of the format; both: the options of either side; command, options: for the provenance; change: what
     happens to the pieces, each of which it must use up before it takes the next; it is told the recording's name.
+    shown: whether a bar counts events.
     """
 
     target: str
@@ -40,6 +42,7 @@ class Conversion:
     command: str = "convert"
     options: Mapping[str, str] = field(default_factory=dict)
     change: Change | None = None
+    shown: bool = False
 
     def __call__(self, task: Task) -> dict[str, int]:
         """Raises EventFileError."""
@@ -50,6 +53,13 @@ class Conversion:
             write_as(task.out, counted, self.target, writing)
         return {"events": counted.events}
 
+    def _seen(self, parts: Iterator[Events], total: int | None) -> Iterator[Events]:
+        """The pieces as they are read, with a bar."""
+        with events_progress(total, self.command) as bar:
+            for part in parts:
+                bar.step(len(part))
+                yield part
+
     @contextmanager
     def opened(self, task: Task) -> Iterator[tuple[Iterator[Events], Writing]]:
         """The changed pieces of a recording while it is open, and how they are written; EventFileError inside."""
@@ -57,6 +67,7 @@ class Conversion:
         try:
             with opened_item(task.item, reading) as (_, reader, set_size):
                 parts = parts_of(task.item, reader, reading, set_size)
+                parts = self._seen(parts, reader.capacity) if self.shown else parts
                 changed = self.change(parts, task.item.name) if self.change else parts
                 yield changed, replace(writing, provenance=self.provenance(reader, task.item, task.out))
         except EventFileError:
@@ -109,6 +120,14 @@ def target_of(to: str | None, out: Path) -> tuple[str, str]:
         known = ", ".join([*WRITERS, *sorted(suffix for suffix in WRITTEN if suffix[1:] not in WRITERS)])
         raise EventFileError(out, f"expected a format or suffix that can be written ({known}), got {got!r}")
     return name, suffix
+
+
+def refuse_misnomer(out: Path, target: str) -> None:
+    """Raise EventFileError where a file's suffix belongs to other formats than the one that is written."""
+    meant = SUFFIXES.get(out.suffix.lower())
+    if meant and target not in meant:
+        suffix = FORMATS[target].SUFFIXES[0]
+        raise EventFileError(out, f"expected a name that ends in {suffix} for {target}; its suffix says {meant[0]}")
 
 
 def refuse_same(item: Item, out: Path) -> None:

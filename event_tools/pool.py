@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import FrameType
 from typing import Any, Generic, TypeVar
+
+from event_tools.command import leave_by_exception
 
 In, Out = TypeVar("In"), TypeVar("Out")
 PATIENCE_S = 10.0  # for a worker to take back what it half-wrote
@@ -121,7 +122,7 @@ def _dismiss(crew: dict[Connection, tuple[BaseProcess, int]]) -> None:
 def _serve(connection: Connection, work: Callable[[Any], Any]) -> None:
     """A worker's life: items in, answers out, until the parent says so or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
+    leave_by_exception()
     threading.Thread(target=_leave_with_the_parent, daemon=True).start()
     try:
         while (order := connection.recv()) is not None:
@@ -151,7 +152,3 @@ def _leave_with_the_parent() -> None:
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)

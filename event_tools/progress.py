@@ -19,9 +19,9 @@ class Progress:
     def __init__(self, bar: Any) -> None:
         self._bar = bar
 
-    def step(self) -> None:
-        """One more is done."""
-        self._bar.update()
+    def step(self, count: int = 1) -> None:
+        """So many more are done."""
+        self._bar.update(count)
 
     def tell(self, text: str) -> None:
         """One line on stderr, above the bar."""
@@ -36,6 +36,16 @@ def progress(total: int, title: str) -> Iterator[Progress]:
 
     hidden = total < 2 or not sys.stderr.isatty()
     with tqdm(total=total, desc=title, file=sys.stderr, disable=hidden, dynamic_ncols=True) as bar:
+        yield Progress(bar)
+
+
+@contextmanager
+def events_progress(total: int | None, title: str) -> Iterator[Progress]:
+    """A bar of events for one recording, `total` of them at most where that is known; none where nobody looks."""
+    from tqdm import tqdm
+
+    look = {"unit": " events", "unit_scale": True, "dynamic_ncols": True, "delay": 1}
+    with tqdm(total=total, desc=title, file=sys.stderr, disable=not sys.stderr.isatty(), **look) as bar:
         yield Progress(bar)
 
 

@@ -1,7 +1,8 @@
 """What a person names on a command line, as single recordings: files, folders, patterns, archives, sets in one file.
 
 Recordings come in one order on every machine: by source as given, then by name, numbers by their value. A folder gives
-the files of known suffix below it, hidden ones left out; a pattern (*, ?, [...], ** for any depth) all that it matches.
+the files of known suffix below it, without hidden ones, and without text where there is anything else (it tends to be
+notes and tables); a pattern (*, ?, [...], ** for any depth) gives all that it matches.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.files import pieces_of
 from event_tools.finding import SUFFIXES, find_format, open_reader, opened
-from event_tools.formats import hdf5
+from event_tools.formats import csv, hdf5
 from event_tools.formats.reader import HEAD, Reader, Reading
 from event_tools.known_sensors import known_sensor
 from event_tools.settling import settle
@@ -146,6 +147,7 @@ def _inside(path: Path, suffixes: Sequence[str], sets: bool) -> list[Item] | Non
     """The recordings below a folder, in an archive or in a set of one file; None for a single recording."""
     if path.is_dir():
         names = [name for name in _walked(path) if name.lower().endswith(tuple(suffixes))]
+        names = [name for name in names if not name.lower().endswith(csv.SUFFIXES)] or names
         if not names:
             raise EventFileError(path, f"expected files in it ({', '.join(sorted(suffixes))}), found none")
         names.sort(key=natural)

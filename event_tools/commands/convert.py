@@ -65,7 +65,7 @@ def prepare(
     to_folder: bool = False,
 ) -> tuple[Sources, Order, Conversion]:
     """The recordings, what is to be made of them, and the work on each. Raises EventFileError, ValueError."""
-    from event_tools.convert import Conversion, target_of
+    from event_tools.convert import Conversion, refuse_misnomer, target_of
     from event_tools.errors import EventFileError
     from event_tools.formats.writer import Writing
     from event_tools.sources import expand
@@ -74,6 +74,8 @@ def prepare(
     if write.to is None and (found.many or to_folder or out.is_dir()):
         raise EventFileError(out, "expected --to with a format or suffix, since it is a folder that is written")
     target, suffix = target_of(write.to, out)
+    if not (found.many or to_folder or out.is_dir()):
+        refuse_misnomer(out, target)
     shaping = told(read=read, write=write, start_us=start_us, stop_us=stop_us, **(options or {}))
     work = Conversion(
         target,
@@ -83,5 +85,6 @@ def prepare(
         command,
         {name: value for name, value in shaping.items() if name != "to"},
         change,
+        shown=not found.many,
     )
     return found, Order(command, given, out, suffix, {**shaping, "to": target}), work

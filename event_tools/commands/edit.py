@@ -138,7 +138,7 @@ def merge(
     as_json: AsJson = False,
 ) -> None:
     """Put recordings of one sensor together into one, by time; of equal times the first source's come first."""
-    from event_tools.convert import Conversion, target_of
+    from event_tools.convert import Conversion, refuse_misnomer, target_of
     from event_tools.formats.writer import Writing
     from event_tools.merging import merge_files
     from event_tools.sources import expand
@@ -148,6 +148,7 @@ def merge(
     else:
         items = expand(sources, member=read.member).items
         target, _ = target_of(write.to, out)
+        refuse_misnomer(out, target)
         check_out(out, overwrite)
         options = told(read=read, write=write, start_us=start_us, stop_us=stop_us, shift_us=shift_us)
         options.pop("to", None)

@@ -46,6 +46,8 @@ def frames(
     suffix = f".{wanted.lstrip('.').lower()}"
     if suffix not in SUFFIXES:
         raise ValueError(f"expected frames to go into {' or '.join(SUFFIXES)}, got {wanted!r}")
+    if not (found.many or out.is_dir()) and out.suffix.lower() != suffix:
+        raise ValueError(f"expected a name that ends in {suffix}, got {out.name}")
     options = told(
         read=read, steps=steps, by=by, duration_us=duration_us, edges=edges, start_us=start_us, stop_us=stop_us
     )
@@ -81,7 +83,7 @@ def unframe(
     unique: Annotated[bool, typer.Option("--unique", help="No two events at one microsecond.")] = False,
 ) -> None:
     """Make recordings of frames of counts: binned between the same edges, they give the same frames again."""
-    from event_tools.convert import target_of
+    from event_tools.convert import refuse_misnomer, target_of
     from event_tools.errors import EventFileError
     from event_tools.formats.writer import Writing
     from event_tools.frame_files import SUFFIXES
@@ -99,6 +101,8 @@ def unframe(
     if write.to is None and (found.many or out.is_dir()):
         raise EventFileError(out, "expected --to with a format or suffix, since it is a folder that is written")
     target, suffix = target_of(write.to, out)
+    if not (found.many or out.is_dir()):
+        refuse_misnomer(out, target)
     options = told(
         compression=write.compression,
         layout=write.layout,

@@ -124,14 +124,14 @@ def test_what_is_there_is_kept_and_only_the_rest_is_made(tmp_path: Path) -> None
     assert (out / "b/1.aedat4").read_bytes() == b"left alone"
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGTERM, 1)])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGHUP, 1)])
 def test_a_stopped_job_leaves_whole_files_and_no_process_and_goes_on(
     tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:
     source, out = big_set(tmp_path / "set"), tmp_path / "out"
     with started("convert", source, out, "--to", "aedat4", "--workers", workers) as process:
         until(lambda: len(list(out.glob("*.aedat4"))) >= 2)
-        os.killpg(process.pid, number) if number == signal.SIGINT else process.terminate()
+        process.terminate() if number == signal.SIGTERM else os.killpg(process.pid, number)
         assert process.wait() == 128 + number
         assert process.stderr is not None and "Traceback" not in process.stderr.read()
         until(lambda: not members(process.pid))

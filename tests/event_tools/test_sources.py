@@ -28,10 +28,25 @@ def test_a_file_stands_for_itself_whether_it_is_there_or_not(tmp_path: Path) -> 
 
 def test_a_folder_gives_all_below_it_by_name_and_number(tmp_path: Path) -> None:
     source = folder(tmp_path / "set", (*NAMES, ".hidden/1.bin", "a/.2.bin"))
-    (source / "readme.txt.md").write_text("")
+    (source / "readme.txt").write_text("")
+    (source / "notes.md").write_text("")
     found = expand([str(source)])
     assert [item.name for item in found.items] == ["a/1.bin", "b/2.bin", "b/10.bin", "loose.h5"]
     assert found.many and found.items[0].path == source / "a/1.bin"
+
+
+def test_text_in_a_folder_counts_only_where_there_is_nothing_else(tmp_path: Path) -> None:
+    source = folder(tmp_path / "set", ("a/1.csv", "a/2.csv"))
+    assert names(source) == ["a/1.csv", "a/2.csv"]
+    folder(source, ("a/3.bin",))
+    assert names(source) == ["a/3.bin"]
+    assert names(source / "a" / "*") == ["1.csv", "2.csv", "3.bin"]
+
+
+def test_a_folder_named_like_a_known_set_gives_its_sensor(tmp_path: Path) -> None:
+    source = folder(tmp_path / "DVS128-Gesture", ("a/1.bin",))
+    assert events_of(expand([str(source)]).items[0], Reading()).sensor_size == (128, 128)
+    assert events_of(expand([str(source / "a/1.bin")]).items[0], Reading()).sensor_size == (34, 34)
 
 
 def test_a_pattern_is_expanded_here_and_keeps_what_varies(tmp_path: Path) -> None:
