@@ -16,14 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from event_tools.events import Events
+from event_tools.formats.fields import NAMES
 
 TONIC = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", np.bool_)])
-NAMES = {
-    "t": ("t", "ts", "timestamp", "timestamps", "time"),
-    "x": ("x", "xs"),
-    "y": ("y", "ys"),
-    "p": ("p", "ps", "polarity", "pol", "on"),
-}
 _COLUMNS = {"t": np.dtype(np.int64), "x": np.dtype(np.uint16), "y": np.dtype(np.uint16), "p": np.dtype(np.uint8)}
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from event_tools.binning import to_frames
 from event_tools.events import Events
-from event_tools.interop import NAMES, from_tonic
+from event_tools.formats.fields import NAMES
+from event_tools.interop import from_tonic
 from event_tools.windows import tonic_frames
 
 
