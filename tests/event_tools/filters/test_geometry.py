@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from event_tools import Events, to_frames
@@ -42,6 +42,7 @@ def test_the_picture_of_the_events_changes_as_numpy_changes_it(
         np.testing.assert_array_equal(picture(changed(events)), expected(picture(events)))
 
 
+@settings(deadline=None)
 @given(recordings(side=65536))
 def test_flips_undo_themselves_and_four_turns_too(events: Events) -> None:
     assert flip_left_right(flip_left_right(events)) == events

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_tools import Events
@@ -34,6 +34,7 @@ def test_one_recording_is_itself_and_empty_ones_add_nothing() -> None:
     assert merge([of([]), of([3], 2), of([])]) == of([3], 2)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.lists(st.integers(0, 12), max_size=5), max_size=4), min_size=1, max_size=4))
 def test_parts_merge_to_the_same_events(times: list[list[list[int]]]) -> None:
     streams, whole = [], []

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_tools import Events, to_frames
@@ -21,6 +21,7 @@ def train(polarities: str, size: tuple[int, int] = (2, 2)) -> Events:
     return Events(np.arange(n), pixel % size[0], pixel // size[0], [int(sign == "+") for sign in polarities], size)
 
 
+@settings(deadline=None)
 @given(recordings(side=30), st.integers(1, 40))
 def test_every_event_lands_in_the_pixel_that_covers_it(events: Events, factor: int) -> None:
     width, height = events.sensor_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_tools import Events
@@ -40,6 +40,7 @@ def test_a_slice_that_ends_before_it_begins_is_refused() -> None:
         time_slice(at(1), 5, 4)
 
 
+@settings(deadline=None)
 @given(recordings(), st.integers(-(1 << 41), 1 << 41))
 def test_a_shift_moves_every_time_alike(events: Events, offset: int) -> None:
     moved = shift_time(events, offset)
@@ -72,6 +73,7 @@ def test_scaling_rounds_distances_from_the_origin() -> None:
     assert scale_time(at(-4, 4), 2.0).t.tolist() == [-8, 8]
 
 
+@settings(deadline=None)
 @given(recordings(first_us=-(1 << 40)), st.floats(0.001, 1000))
 def test_scaled_times_stay_sorted_and_right(events: Events, factor: float) -> None:
     scaled = scale_time(events, factor)
