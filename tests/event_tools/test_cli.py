@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -451,6 +452,22 @@ def test_compare_prints_each_figure_beside_its_floor(run: Any, tmp_path: Path) -
     assert all(row["value"] == 0 for row in same.values())
     lines = run("compare", tmp_path / "a", tmp_path / "b", "--count", 2).out.splitlines()
     assert [line.split()[0] for line in lines] == list(figures)
+
+
+def test_the_guides_commands_run_one_after_the_other(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("00002.bin", "N-MNIST/Train/0/1.bin", "N-MNIST/Train/1/2.bin", "N-MNIST/Test/0/3.bin"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        t = np.sort(rng.integers(0, 300_000, 500))
+        write(name, Events(t, rng.integers(0, 34, 500), rng.integers(0, 34, 500), t % 2, (34, 34)))
+    guide = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    commands = guide.partition("```sh\n")[2].partition("```")[0].splitlines()
+    assert {line.split()[1] for line in commands} == set(COMMANDS)
+    monkeypatch.setattr("event_tools.pool.cpu_count", lambda: 1)
+    for line in commands:
+        result = run(*shlex.split(line)[1:])
+        assert result.status == 0 and result.err == "", line
 
 
 def test_a_command_or_option_that_does_not_exist_ends_with_status_2(run: Any) -> None:
