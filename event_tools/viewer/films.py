@@ -32,7 +32,7 @@ class _Writer(Protocol):
 
 def write_video(
     path: str | Path,
-    recordings: Recording | Sequence[tuple[str, Recording]],
+    recordings: Recording | Sequence[tuple[str, Recording] | str | Path],
     *,
     fps: float = 30,
     step_us: int | None = None,
@@ -41,7 +41,7 @@ def write_video(
     palette: str = "cyan-pink",
     ground: str = "dark",
 ) -> Path:
-    """Write a film of a recording, or of (title, recording) side by side; returns its path.
+    """Write a film of a recording, or of several, each (title, recording) or a path, side by side; returns its path.
 
     path: .mp4, .gif, .apng, or a new folder for numbered .png. recordings: each as Events, as their parts in order of
     time, or as a file's path. step_us: recorded time from picture to picture, by default 10 ms (for a GIF of Events
@@ -73,7 +73,7 @@ def write_video(
 
 def write_gif(
     path: str | Path,
-    recordings: Recording | Sequence[tuple[str, Recording]],
+    recordings: Recording | Sequence[tuple[str, Recording] | str | Path],
     step_us: int | None = None,
     window_us: int | None = None,
     fps: float = 15,

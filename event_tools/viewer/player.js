@@ -28,6 +28,7 @@ const player = {
     }
     this.slider.value = this.now / this.end * 1000;
     this.clock.textContent = clockText(this.now, this.end) + " / " + clockText(this.end, this.end) + (this.end < 10e6 ? " ms" : " s");
+    this.slider.ariaValueText = this.clock.textContent;
   },
   play() { this.show(true); },
   pause() { this.show(false); },

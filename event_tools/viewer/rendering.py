@@ -99,7 +99,7 @@ class Film:
 
     def __init__(
         self,
-        recordings: Recording | Sequence[tuple[str, Recording]],
+        recordings: Recording | Sequence[tuple[str, Recording] | str | Path],
         step_us: int,
         window_us: int,
         scale: int | None,
@@ -160,15 +160,23 @@ class Film:
         return with_titles(picture, places, self.scale * max(tape.sensor_size[0] for tape in self._tapes), TEXT)
 
 
-def titled(recordings: Recording | Sequence[tuple[str, Recording]]) -> list[tuple[str, Recording]]:
-    """Recordings with their titles, a single one with none. Raises ValueError where there is none."""
+def titled(recordings: Recording | Sequence[tuple[str, Recording] | str | Path]) -> list[tuple[str, Recording]]:
+    """Recordings with their titles: a file has its name, a single recording none. Raises ValueError for anything else."""
     if isinstance(recordings, (Events, str, Path)) or not isinstance(recordings, Sequence):
-        return [("", recordings)]
+        return [("", recordings)]  # type: ignore[list-item]
     if not recordings:
         raise ValueError("expected at least one recording to show, got none")
     if all(isinstance(item, Events) for item in recordings):
         return [("", recordings)]  # type: ignore[list-item]
-    return list(recordings)  # type: ignore[arg-type]
+    found: list[tuple[str, Recording]] = []
+    for item in recordings:
+        if isinstance(item, (str, Path)):
+            found.append((Path(item).name, item))
+        elif isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str):
+            found.append(item)
+        else:
+            raise ValueError(f"expected (title, recording) or a path for each recording, got {type(item).__name__}")
+    return found
 
 
 def duration_us(recordings: Sequence[tuple[str, Recording]]) -> int | None:

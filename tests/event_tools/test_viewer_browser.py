@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from event_tools import Events
+from event_tools import Events, read
 from event_tools.viewer import player_html, write_page
 from event_tools.viewer.colours import colours, rgb
+from tests.data import data_path
 from tests.event_tools.browser import Page, browsing, find_browser
 from tests.event_tools.test_viewer import recordings
 
@@ -39,12 +42,18 @@ RESET = """eventPlayers.forEach((player) => {
 }), eventPlayers.active = null, document.activeElement.blur(), 0"""
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+@contextmanager
+def a_browser(folder: Path) -> Iterator[Page]:
     program = find_browser()
     if program is None:
         pytest.skip("no Chromium here to open the page with")
-    with browsing(program, tmp_path_factory.mktemp("browser")) as page:
+    with browsing(program, folder) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with a_browser(tmp_path_factory.mktemp("browser")) as page:
         yield page
 
 
@@ -93,14 +102,32 @@ def expected(events: Events, start: int, now: int, window: float, palette: str, 
 
 @pytest.mark.parametrize(("player", "shown"), [(0, slice(None)), (1, slice(1))])
 def test_every_event_is_decoded(page: Page, player: int, shown: slice) -> None:
-    found = page.do(DECODED.format(player=player))
-    for item, (title, events) in zip(found, recordings()[shown], strict=True):
+    assert decoded(page, player) == recordings()[shown]
+
+
+def decoded(page: Page, player: int = 0) -> list[tuple[str, Events]]:
+    """What the page's scripts hold, as recordings."""
+    found = []
+    for item in page.do(DECODED.format(player=player)):
         values = np.frombuffer(base64.b64decode(item["data"]), np.float64).astype(np.int64)
         t, address = values[: len(values) // 2], values[len(values) // 2 :]
-        pixel = address // 2
-        size = item["w"], item["h"]
-        decoded = Events(t + item["start"], pixel % size[0], pixel // size[0], address % 2, size)
-        assert item["title"] == title and decoded == events
+        pixel, size = address // 2, (item["w"], item["h"])
+        found.append((item["title"], Events(t + item["start"], pixel % size[0], pixel // size[0], address % 2, size)))
+    return found
+
+
+def test_real_recordings_are_decoded_as_their_files_hold_them_and_an_empty_one_plays(tmp_path: Path) -> None:
+    digits, gesture = data_path("reader-fixtures/tonic/sample_nmnist.bin"), data_path("dvs128-gesture/1.bs2")
+    real = [
+        ("digit", read(digits, sensor_size=(34, 34))),
+        ("gesture", read(gesture, format="nmnist", sensor_size=(128, 128))),
+    ]
+    with a_browser(tmp_path) as page:
+        page.open(write_page(tmp_path / "real.html", real))
+        assert decoded(page) == real and len(real[1][1]) == 63_471
+        page.open(write_page(tmp_path / "empty.html", [("nothing", Events.empty((3, 2)))]))
+        assert decoded(page) == [("nothing", Events.empty((3, 2)))]
+        assert (drawn(page, 0, (3, 2))[..., :3] == rgb(colours().ground)).all()
 
 
 @pytest.mark.parametrize("index", [0, 1, 2, 4])

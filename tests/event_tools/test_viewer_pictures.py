@@ -146,6 +146,15 @@ def test_recordings_stand_in_rows_each_with_its_title(tmp_path: Path) -> None:
     assert all(8 <= x < 78 or 86 <= x < 156 for _, x in places)
 
 
+def test_files_are_titled_with_their_names(tmp_path: Path) -> None:
+    paths = [tmp_path / "one.aedat4", tmp_path / "two.aedat4"]
+    for seed, path in enumerate(paths):
+        write(path, random(50, seed=seed))
+    by_name = write_video(tmp_path / "a.apng", [str(paths[0]), paths[1]], scale=9)
+    by_title = write_video(tmp_path / "b.apng", [(path.name, path) for path in paths], scale=9)
+    assert by_name.read_bytes() == by_title.read_bytes()
+
+
 @pytest.mark.parametrize(("tiles", "columns"), [(1, 1), (2, 2), (5, 3), (8, 4), (12, 4), (40, 8)])
 def test_tiles_leave_no_gap_where_they_can(tiles: int, columns: int) -> None:
     assert Film([("", random(1))] * tiles, 1, 1, 1, colours()).columns == columns
@@ -209,6 +218,7 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(tmp_path: Path, name: st
         (iter([]), "give one empty part"),
         ([random(5), random(5, (6, 6))], "parts of one sensor"),
         ([random(5), random(5)], "in order of time"),
+        ([random(5), ("a", random(5))], "got Events"),
     ],
 )
 def test_parts_that_are_no_recording_are_refused(tmp_path: Path, parts: Any, told: str) -> None:
