@@ -85,9 +85,10 @@ def _check_steps(steps: int) -> None:
 
 def _given(t: NDArray[np.int64], edges: ArrayLike | Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Edges that a caller gave, and the first event after each; raises ValueError where they leave events out."""
-    bounds = np.asarray(edges, np.int64)
-    if bounds.ndim != 1 or len(bounds) < 2 or (bounds[1:] < bounds[:-1]).any():
-        raise ValueError("expected edges to be two or more non-decreasing times")
+    bounds = np.asarray(edges)
+    if bounds.ndim != 1 or len(bounds) < 2 or bounds.dtype.kind not in "iu" or (bounds[1:] < bounds[:-1]).any():
+        raise ValueError("expected edges to be two or more whole, non-decreasing times in microseconds")
+    bounds = bounds.astype(np.int64)
     starts = np.searchsorted(t, bounds)
     starts[-1] = np.searchsorted(t, bounds[-1], side="right")
     if outside := len(t) - int(starts[-1] - starts[0]):

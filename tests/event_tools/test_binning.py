@@ -195,6 +195,7 @@ def slowly(events: Events, edges: np.ndarray) -> np.ndarray:
         {"steps": 0, "by": "duration"},
         {"edges": [3]},
         {"edges": [3, 1]},
+        {"edges": [0.5, 3.0]},
     ],
     ids=str,
 )
