@@ -161,7 +161,7 @@ class Film:
 
 
 def titled(recordings: Recording | Sequence[tuple[str, Recording] | str | Path]) -> list[tuple[str, Recording]]:
-    """Recordings with their titles: a file has its name, a single recording none. Raises ValueError for anything else."""
+    """Recordings with their titles: a file has its name, a single recording none. ValueError for anything else."""
     if isinstance(recordings, (Events, str, Path)) or not isinstance(recordings, Sequence):
         return [("", recordings)]  # type: ignore[list-item]
     if not recordings:
