@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_tools import EventFileError, Events, info, iterate, read, write
+from event_tools.formats.blocks import BLOCK
 from event_tools.formats.reader import Reading
 from tests.data import data_path
 from tests.event_tools.hostile import survives
@@ -57,6 +58,30 @@ def test_time_wraps_at_31_bits_and_only_a_great_step_back_is_a_wrap(tmp_path: Pa
     assert read(path, order="sort").t.tolist() == [100, 2_000_000_000]
 
 
+def test_a_wrap_between_two_blocks_of_records_is_one(tmp_path: Path) -> None:
+    n = BLOCK // 8
+    rows = np.zeros((n + 2, 2), ">i4")
+    rows[:n, 1], rows[n:, 1] = (1 << 31) - 1, -(1 << 31)
+    (tmp_path / "one.aedat").write_bytes(MAGIC + rows.tobytes())
+    assert np.array_equal(read(tmp_path / "one.aedat").t, np.repeat([(1 << 31) - 1, 1 << 31], [n, 2]))
+
+
+@pytest.mark.parametrize("size", [(1 << 16) - 1, 1 << 16, (1 << 16) + 1, 200_000])
+def test_preferences_of_any_length_may_stand_in_the_comments(tmp_path: Path, size: int) -> None:
+    comment = b"#" + b"<entry/>" * 30_000
+    (tmp_path / "one.aedat").write_bytes(MAGIC + comment[: size - len(MAGIC)] + b"\n# more\n" + records((0x6BEA, 7)))
+    assert read(tmp_path / "one.aedat") == Events([7], [10], [20], [1], (128, 128))
+
+
+def test_a_comment_without_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("event_tools.formats.comment_lines.MAX_HEADER", 1 << 17)
+    (tmp_path / "one.aedat").write_bytes(MAGIC + b"#" * 1_000_000)
+    with pytest.raises(EventFileError, match="at byte 196608: expected the end of a comment line, got 196594 bytes"):
+        read(tmp_path / "one.aedat")
+
+
 def test_davis_addresses_have_their_own_layout_and_rows_from_the_bottom(tmp_path: Path) -> None:
     path = tmp_path / "one.aedat"
     on = 259 << 22 | 3 << 12 | 1 << 11
@@ -82,6 +107,11 @@ def test_the_camera_may_be_said_where_a_file_is_silent_or_wrong(tmp_path: Path) 
         EventFileError, match=r"at byte 14: expected events within 240x180, got address .* at \(3, 259\)"
     ):
         read(path, camera="davis240")
+    path.write_bytes(MAGIC + records((0, 1), (346 << 12, 2)))  # the first column beyond the camera
+    with pytest.raises(EventFileError, match=r"at byte 22: expected events within 346x260, got address 0x15a000 at"):
+        read(path, camera="davis346")
+    with pytest.warns(UserWarning, match="kept what precedes it"):
+        assert read(path, camera="davis346", tolerant=True).t.tolist() == [1]
     with pytest.raises(EventFileError, match="camera to be dvs128, davis240, davis346, got 'dvs129'"):
         read(path, camera="dvs129")
     path.write_bytes(DAVIS + records((0x6BEA, 7)))
