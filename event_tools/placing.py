@@ -7,11 +7,15 @@ A counter-based generator (Philox) keyed by the seed makes the result the same e
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.anchoring import anchor_count, anchor_time, separate
+from event_tools.binning import THREADED
 from event_tools.events import Events, Frames
+from event_tools.formats.blocks import in_order
 from event_tools.profile import RateCurve
 
 PLACEMENTS = ("uniform", "linear", "profile")
@@ -71,7 +75,7 @@ def to_events(
         anchor_count(t, edges, per_bin, _firsts_after_silence(per_pixel, cells, k))
     elif anchor:
         anchor_time(t, edges, per_bin)
-    t, y, x, p = _sorted(t, np.repeat(ys, k), np.repeat(xs, k), p, frames.sensor_size)
+    t, y, x, p = _sorted(t, np.repeat(ys, k), np.repeat(xs, k), p, frames.sensor_size, per_bin)
     if unique:
         t = separate(t, edges, per_bin, closed=bool(anchor))
     return Events(t, x, y, p, frames.sensor_size)
@@ -125,8 +129,9 @@ def _sorted(
     x: NDArray[np.int64],
     p: NDArray[np.uint8],
     sensor_size: tuple[int, int],
+    per_bin: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
-    """Columns t, y, x, p in their order; in one integer an event where it fits, which sorts ten times faster."""
+    """Columns t, y, x, p, bin after bin, in their order; in one integer an event where it fits, ten times faster."""
     width, height = ((side - 1).bit_length() for side in sensor_size)
     first = int(t.min()) if len(t) else 0
     if len(t) == 0 or (int(t.max()) - first).bit_length() + height + width + 1 > 63:
@@ -136,7 +141,12 @@ def _sorted(
     for column, bits in ((y, height), (x, width), (p, 1)):
         key <<= bits
         key |= column
-    key.sort()
+    if len(key) < THREADED:
+        key.sort()
+    else:
+        stops = np.cumsum(per_bin).tolist()
+        for _ in in_order(np.ndarray.sort, [key[start:stop] for start, stop in pairwise([0, *stops])]):
+            pass
     p = (key & 1).astype(np.uint8)
     x = (key >> 1 & (1 << width) - 1).astype(np.uint16)
     y = (key >> 1 + width & (1 << height) - 1).astype(np.uint16)

@@ -283,6 +283,16 @@ def test_a_sensor_and_times_too_large_for_one_integer_are_sorted_alike() -> None
         assert keys == sorted(keys) and to_frames(events, edges=edges) == Frames(counts, edges)
 
 
+@pytest.mark.parametrize("way", [{}, {"anchor": True}, {"unique": True}], ids=str)
+def test_many_events_are_sorted_by_threads_to_the_same_recording(way: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = np.random.default_rng(0).poisson(0.5, (6, 2, 20, 30))
+    counts[3] = 0
+    frames = Frames(counts, np.arange(7) * 5000)
+    alone = to_events(frames, **way)
+    monkeypatch.setattr("event_tools.placing.THREADED", 1)
+    assert to_events(frames, **way) == alone
+
+
 def test_large_groups_are_laid_out_as_small_ones() -> None:
     counts = np.zeros((1, 2, 1, 3), int)
     counts[0, :, 0, 0], counts[0, :, 0, 1], counts[0, 1, 0, 2] = (300, 500), (7, 5), 40
