@@ -210,13 +210,11 @@ def by_tonic(folder: Path) -> Variants:
     array["t"], array["x"], array["y"], array["p"] = t, x, y, p
     size = (width, height, 2)
     surfaces = transforms.ToTimesurface(size, dt=SPAN_US // STEPS, tau=50_000)
+    grid = transforms.ToVoxelGrid(size, n_time_bins=STEPS)  # the last to run: it changes p
     return {
         "published, fresh (n_time_bins)": (lambda: transforms.ToFrame(size, n_time_bins=STEPS)(array), as_they_are),
-        "time surfaces": (lambda: surfaces(array), as_they_are),
-        "voxel grid": (
-            lambda: transforms.ToVoxelGrid(size, n_time_bins=STEPS)(array),
-            as_they_are,
-        ),  # last: it changes p
+        "time surfaces": (lambda: surfaces(array), None),
+        "voxel grid": (lambda: grid(array), None),
     }
 
 
