@@ -49,10 +49,10 @@ def test_resets_between_events_are_ignored(tmp_path: Path) -> None:
 
 
 def test_atis_changes_are_read_and_exposures_are_counted(tmp_path: Path) -> None:
-    # ON change after 3 us; a first crossing after 1 us; 2 * 63 us pass, reset; OFF change after 0 us
-    body = bytes.fromhex("0e 0500 0000  05 0600 0000  fe fc  00 0000 ef00")
+    # ON change after 3 us; a first crossing after 1 us; 3 * 63 us pass, reset; OFF change after 0 us
+    body = bytes.fromhex("0e 0500 0000  05 0600 0000  ff fc  00 0000 ef00")
     path = stored(tmp_path, HEAD + b"\x02" + SIZE + body)
-    assert read(path) == Events([3, 130], [5, 0], [239, 0], [1, 0], (320, 240))
+    assert read(path) == Events([3, 193], [5, 0], [239, 0], [1, 0], (320, 240))
     assert (info(path).streams, info(path).version) == ({"exposures": 1}, "2.0.0 ATIS")
 
 

@@ -204,6 +204,12 @@ def test_an_array_longer_than_its_member_is_refused_before_memory_is_taken(tmp_p
         read(tmp_path / "one.npz")
 
 
+def test_a_member_that_calls_itself_otherwise_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.npz").write_bytes(whole(False).replace(b"x.npy", b"z.npy", 1))
+    with pytest.raises(EventFileError, match=r"expected member x\.npy, its head says 'z\.npy'"):
+        read(tmp_path / "one.npz")
+
+
 def test_a_huge_directory_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "one.npz", "w") as archive:
         archive.writestr("t.npy", b"")
