@@ -199,6 +199,31 @@ def test_a_large_zstd_packet_with_and_without_its_size(tmp_path: Path, told: boo
             read(tmp_path / "one.aedat4")
 
 
+def test_a_packet_whose_end_is_damaged_gives_none_of_its_events(tmp_path: Path) -> None:
+    rows, _ = rows_of(70_000)
+    body = flatbuffers.event_packet_head(70_000) + rows
+    good = lz4.frame.compress(body, content_checksum=True)
+    small = packet(lz4.frame.compress(event_rows((-5, 1, 1, 1), (-4, 2, 2, 0))))
+    path = tmp_path / "one.aedat4"
+    wrong = body[:-4] + b"\2\0\0\0"  # a polarity of 2
+    for damaged in (
+        good[:-1] + bytes([good[-1] ^ 1]),
+        lz4.frame.compress(wrong),
+        lz4.frame.compress(body[:-16]),
+        good[:-1],
+    ):
+        path.write_bytes(header(compression=1) + small + packet(damaged) + small)
+        with pytest.raises(
+            EventFileError,
+            match=r"a packet cannot be decompressed|polarities above 1|70000 elements do not fit 1120016 bytes",
+        ):
+            read(path)
+        with pytest.warns(UserWarning, match="kept what precedes it"):
+            assert read(path, tolerant=True) == Events([-5, -4], [1, 2], [1, 2], [1, 0], (346, 260))
+    path.write_bytes(header(compression=1) + small + packet(good) + packet(good))
+    assert len(read(path, order="sort")) == 140_002
+
+
 SILENT = flatbuffers.event_packet_head(0)
 CLAIMED = flatbuffers.event_packet_head(1 << 23)  # 128 MiB of rows
 
