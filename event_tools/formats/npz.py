@@ -51,10 +51,8 @@ class _NpzReader(Reader):
     def __init__(self, file: BinaryIO, path: Path, reading: Reading) -> None:
         super().__init__()
         self.file, self.path, self.lock = file, path, threading.Lock()
-        found = directory(file, path)
-        self.entries = {entry.name.removesuffix(".npy"): entry for entry in found if entry.name.endswith(".npy")}
-        if len(self.entries) < sum(entry.name.endswith(".npy") for entry in found):
-            raise EventFileError(path, "its directory lists an array twice")
+        listed = directory(file, path)
+        self.entries = {entry.name.removesuffix(".npy"): entry for entry in listed if entry.name.endswith(".npy")}
         self.sensor_size = self._size()
         told = {name: self._scalar(name) for name in self.entries if name.startswith(PROVENANCE)}
         plain = {name.removeprefix(PROVENANCE): value for name, value in told.items() if isinstance(value, Plain)}

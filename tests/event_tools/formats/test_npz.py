@@ -210,6 +210,17 @@ def test_a_member_that_calls_itself_otherwise_is_refused(tmp_path: Path) -> None
         read(tmp_path / "one.npz")
 
 
+def test_a_directory_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.npz").write_bytes(whole(False).replace(b"y.npy", b"x.npy"))
+    with pytest.raises(EventFileError, match="its directory lists a name twice"):
+        read(tmp_path / "one.npz")
+    data = whole(False)
+    end = data.rindex(b"PK\5\6")
+    (tmp_path / "one.npz").write_bytes(data[: end + 10] + b"\x04" + data[end + 11 :])
+    with pytest.raises(EventFileError, match="its directory declares 4 members and lists 5"):
+        read(tmp_path / "one.npz")
+
+
 def test_a_huge_directory_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "one.npz", "w") as archive:
         archive.writestr("t.npy", b"")
