@@ -32,8 +32,9 @@ Packed = tuple[NDArray[np.uint8], int, int]  # a chunk's bytes, where they lie, 
 class Column:
     """The rows of a dataset: whole numbers, floats, compounds, or short rows of these.
 
-    raw: take rows of any type as the bytes that are stored for them, void. rows: how many it declares; stored: how many of them, from the first on, the file has bytes for; chunk: rows a
-    chunk, 0 where they simply lie one after the other. Raises EventFileError for sizes that cannot be.
+    raw: take rows of any type as the bytes that are stored for them, void. rows: how many it declares; stored: how
+    many of them, from the first on, the file has bytes for; chunk: rows a chunk, 0 where they simply lie one after the
+    other. Raises EventFileError for sizes that cannot be.
     """
 
     def __init__(self, h5: Hdf5, dataset: Any, raw: bool = False) -> None:

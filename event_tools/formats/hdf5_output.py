@@ -143,7 +143,7 @@ class Table:
     zeros. dtypes: by name, in the order of writing; nothing is made before `begin`.
     """
 
-    def __init__(self, group: Any, dtypes: dict[str, str], chunk: int = CHUNK) -> None:
+    def __init__(self, group: Any, dtypes: dict[str, str], chunk: int) -> None:
         self.group, self.dtypes, self.chunk, self.rows = group, dict(dtypes), chunk, 0
         self.made: dict[str, Any] = {}
 

@@ -96,6 +96,8 @@ class RowsReader(Reader):
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:
         self._agree()
         low, high = self._sought(start_us, stop_us)
+        if low >= high:
+            return
         starts = range(low - low % self.step, high, self.step)
         places = ((max(at, low), min(at + self.step, high)) for at in starts)
         for columns, problem, start in in_order(self._converted, map(self._fetched, places)):

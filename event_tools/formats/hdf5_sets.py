@@ -246,7 +246,9 @@ def _base(h5: Hdf5, dataset: Any) -> int:
 
     base = h5py.check_vlen_dtype(dataset.dtype)
     if base is None or np.dtype(base).kind not in "iuf":
-        raise EventFileError(h5.path, f"expected {dataset.name.lstrip('/')} to hold rows of numbers, got {dataset.dtype}")
+        raise EventFileError(
+            h5.path, f"expected {dataset.name.lstrip('/')} to hold rows of numbers, got {dataset.dtype}"
+        )
     return np.dtype(base).itemsize
 
 

@@ -28,7 +28,8 @@ def microseconds(values: NDArray[Any], unit: str | None, shift: int, row: int) -
     kind = values.dtype.kind
     if kind == "f":
         exact = values.astype(np.float64)
-        scaled = np.rint(exact if unit == "us" else exact * 1e6)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = np.rint(exact if unit == "us" else exact * 1e6)
         if unit == "us" and (scaled != exact).any():
             _bad(scaled != exact, values, row, "a whole number of microseconds")
         low, high = (scaled.min(), scaled.max()) if len(scaled) else (0.0, 0.0)

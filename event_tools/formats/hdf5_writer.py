@@ -80,8 +80,8 @@ class DsecWriter(_Hdf5Writer):
 
     def __init__(self, file: BinaryIO, path: Path, sensor_size: tuple[int, int], writing: Writing) -> None:
         super().__init__(file, path, sensor_size, writing)
-        self.table = Table(self.group, {"p": "u1", "t": "u4", "x": "u2", "y": "u2"})
-        self.index = _MillisecondIndex(Table(self.output.root, {"ms_to_idx": "u8"}))
+        self.table = Table(self.group, {"p": "u1", "t": "u4", "x": "u2", "y": "u2"}, CHUNK)
+        self.index = _MillisecondIndex(Table(self.output.root, {"ms_to_idx": "u8"}, CHUNK))
         self.shift: int | None = None
 
     def look(self, t: NDArray[np.int64]) -> None:
@@ -120,7 +120,7 @@ class RpgWriter(_Hdf5Writer):
 
     def __init__(self, file: BinaryIO, path: Path, sensor_size: tuple[int, int], writing: Writing) -> None:
         super().__init__(file, path, sensor_size, writing)
-        self.table = Table(self.group, {"ps": "?", "ts": "f8", "xs": "u2", "ys": "u2"})
+        self.table = Table(self.group, {"ps": "?", "ts": "f8", "xs": "u2", "ys": "u2"}, CHUNK)
         self.on, self.first, self.last = 0, 0, 0
         for name, value in self._told().items():  # at once, so that a cut file keeps its head
             self.output.root.attrs[name] = value

@@ -70,7 +70,9 @@ def open_reader(file: BinaryIO, path: Path, reading: Reading) -> Reader:
 class _MatReader(Reader):
     """What all have: errors that speak of the file."""
 
-    def __init__(self, file: BinaryIO, path: Path, tolerant: bool, unit: str | None, version: str, **known: Any) -> None:
+    def __init__(
+        self, file: BinaryIO, path: Path, tolerant: bool, unit: str | None, version: str, **known: Any
+    ) -> None:
         super().__init__(version, **known)
         self.file, self.path, self.tolerant, self.unit = file, path, tolerant, unit
 
@@ -153,6 +155,8 @@ class _Whole(_MatReader):
     ) -> None:
         super().__init__(h5.file, h5.path, h5.tolerant, unit, version, sensor_size=size)
         self.h5, self.found = h5, found
+        if h5.cut is not None:
+            raise EventFileError(h5.path, "too little of it is left to read", h5.cut)
         for name, dataset in found.items():
             stored = dataset.id.get_storage_size()
             chunk = int(np.prod(dataset.chunks or (0,), dtype=np.object_)) * dataset.dtype.itemsize

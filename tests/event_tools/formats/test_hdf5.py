@@ -109,6 +109,68 @@ def test_events_of_several_chunks_are_read(tmp_path: Path) -> None:
         assert np.array_equal(file["events/t"][:], events.t)
 
 
+@pytest.mark.parametrize("layout", ["dsec", "rpg"])
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 31, 32, 33, 100])
+def test_the_bytes_do_not_depend_on_how_a_recording_was_divided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, n: int
+) -> None:
+    monkeypatch.setattr("event_tools.formats.hdf5_writer.CHUNK", 8)
+    monkeypatch.setattr("event_tools.formats.hdf5_writer.BATCH_CHUNKS", 2)
+    events = many(n)
+    write(tmp_path / "one.h5", events, layout=layout)
+    data = (tmp_path / "one.h5").read_bytes()
+    assert read(tmp_path / "one.h5") == events
+    for step in (1, 7, 16, 50):
+        write(tmp_path / "two.h5", (events[at : at + step] for at in range(0, max(n, 1), step)), layout=layout)
+        assert (tmp_path / "two.h5").read_bytes() == data, step
+
+
+@pytest.mark.parametrize("late", [0, 10_000, 40_000])
+def test_times_beyond_32_bits_widen_the_column_wherever_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int
+) -> None:
+    monkeypatch.setattr("event_tools.formats.hdf5_writer.CHUNK", 1 << 13)
+    monkeypatch.setattr("event_tools.formats.hdf5_writer.BATCH_CHUNKS", 2)
+    t = np.arange(50_000) + np.where(np.arange(50_000) < late, 0, 1 << 32)
+    events = Events(t, t % 34, t % 33, t % 2, (34, 34))
+    write(tmp_path / "one.h5", events)
+    with h5py.File(tmp_path / "one.h5") as file:
+        assert file["events/t"].dtype == (np.uint32 if late == 0 else np.int64)
+        assert (file["events/t"][:] + file["t_offset"][()]).tolist() == t.tolist()
+        assert file["t_offset"][()] == (t[0] if late == 0 else 0)
+        index = file["ms_to_idx"][:]
+        assert np.array_equal(index, np.searchsorted(t - file["t_offset"][()], np.arange(len(index)) * 1000))
+    assert read(tmp_path / "one.h5") == events
+
+
+def test_rpgs_layout_is_what_event_utils_and_e2vid_look_for(tmp_path: Path) -> None:
+    write(tmp_path / "one.h5", Events(EVENTS.t, EVENTS.x, EVENTS.y, EVENTS.p, (40, 34)), layout="rpg")
+    with h5py.File(tmp_path / "one.h5") as file:
+        assert file["events/ts"][:].tolist() == [5e-6, 1e-3, 1e-3, 2.5e-3]
+        assert file["events/ps"][:].tolist() == [True, False, True, False]
+        assert (file["events/xs"][:].tolist(), file["events/ys"][:].tolist()) == ([1, 33, 0, 7], [2, 0, 33, 7])
+        told = {name: file.attrs[name] for name in ("num_events", "num_pos", "num_neg", "t0", "tk", "duration")}
+        assert told == {"num_events": 4, "num_pos": 2, "num_neg": 2, "t0": 5e-6, "tk": 2.5e-3, "duration": 2.495e-3}
+        assert file.attrs["sensor_resolution"].tolist() == [34, 40]  # height first
+    assert (info(tmp_path / "one.h5").version, read(tmp_path / "one.h5").sensor_size) == ("rpg", (40, 34))
+
+
+@settings(deadline=None, max_examples=15)
+@given(recordings(first_us=-(1 << 51) + 1, last_us=(1 << 51) - 1, side=65536))
+def test_what_is_written_in_rpgs_layout_is_read(events: Events) -> None:
+    assert written_and_read(events, ".h5", layout="rpg") == events
+
+
+def test_times_that_seconds_do_not_hold_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        EventFileError, match="holds times below 2251799813685248 us exactly, got 0 to 2251799813685248"
+    ):
+        write(tmp_path / "one.h5", Events([0, 1 << 51], [0, 0], [0, 0], [1, 1], (34, 34)), layout="rpg")
+    with pytest.raises(EventFileError, match="expected layout to be dsec, rpg, got 'm3ed'"):
+        write(tmp_path / "one.h5", EVENTS, layout="m3ed")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_recording_over_18_hours_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match="indexes every millisecond, 67108865 of them are too many"):
         write(tmp_path / "one.h5", Events([0, (1 << 26) * 1000 + 1], [0, 0], [0, 0], [1, 1], (34, 34)))
