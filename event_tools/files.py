@@ -40,7 +40,8 @@ def read(
     start_us <= t < stop_us. tolerant keeps what precedes a damage and warns. order="sort" sorts times that decrease
     (stable), otherwise they are refused. convention, camera: how AEDAT 2.0 is read, see `formats.aedat2`. time_unit:
     "us" or "s" for text and arrays that do not say. endianness: order of an EVT 2.1 file's words, "little" or
-    "legacy". member: which recording of an HDF5 file of many, by name or position.
+    "legacy". member: which recording of an HDF5 file of many, by name or position; which stream of an AEDAT 4 or source
+    of an AEDAT 3 file, by number.
     The sensor's size is the argument, else the file's, else the format's default where all events fit, else it has to
     be given (a data set knows its own, see `datasets`). Raises EventFileError.
     """

@@ -109,8 +109,8 @@ class _Aedat4Reader(Reader):
     def _start(self, start_us: int) -> int:
         """A packet before which no event is at or after start_us, where times do not decrease.
 
-        By the table, if its entries tile the file and the packet it leads to is there and begins before start_us;
-        otherwise the first packet.
+        By the table, if its entries follow each other without a gap, and the packet it leads to is there and begins
+        before start_us; otherwise the first packet.
         """
         first = self.layout.start
         try:
@@ -119,7 +119,7 @@ class _Aedat4Reader(Reader):
             return first
         offset, stream, size, elements, _, last = entries[np.argsort(entries[:, 0], kind="stable")].T
         ends = np.concatenate([[first], offset + size])
-        if not len(offset) or (offset - PACKET.size != ends[:-1]).any() or ends[-1] != self.layout.table_at:
+        if (offset - PACKET.size != ends[:-1]).any():
             return first
         own = np.flatnonzero((stream == self.stream) & (elements > 0))
         late = np.flatnonzero(last[own] >= start_us)
@@ -128,7 +128,7 @@ class _Aedat4Reader(Reader):
             return first
         at = int(offset[own[before]]) - PACKET.size
         packet = next(_packets(self.file, self.layout, at, self.size, self.stream))
-        if isinstance(packet, tuple) or (packet.stream, len(packet.body)) != (self.stream, size[own[before]]):
+        if isinstance(packet, tuple):
             return first
         found = decoded(self.layout.compression, self.stream, Batch([packet]))
         return at if found.pieces and not found.problem and found.pieces[0].t[0] < start_us else first
