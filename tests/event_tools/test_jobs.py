@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from event_tools import EventFileError, read, write
+from event_tools.atomic import replacing
 from event_tools.convert import Conversion
 from event_tools.jobs import RECORD, Job, Task, plan, run_job
 from event_tools.pool import answers
@@ -251,6 +254,19 @@ def fail(_: object) -> None:
     raise KeyError("ours")
 
 
+def hold(path: Path) -> None:
+    """Half-write a file, and take a minute over it."""
+    with replacing(path) as temporary:
+        temporary.touch()
+        time.sleep(60)
+
+
+def interrupt(condition: Any) -> None:
+    """Ctrl-C in the main thread once a condition holds."""
+    until(condition)
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
 def double(number: int) -> int:
     return 2 * number
 
@@ -268,6 +284,27 @@ def test_a_worker_that_is_killed_is_named_and_an_error_of_ours_is_not_hidden() -
         list(answers(fail, [5, 6], 2))
     with pytest.raises(KeyError):
         list(answers(fail, [5], 2))
+
+
+def test_workers_take_back_what_they_half_wrote_when_their_answers_are_not_wanted(tmp_path: Path) -> None:
+    found = answers(hold, [tmp_path / "one", tmp_path / "two"], 2)
+    threading.Thread(target=interrupt, args=(lambda: len(list(tmp_path.iterdir())) == 2,)).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(found)
+    assert list(tmp_path.iterdir()) == [] and multiprocessing.active_children() == []
+
+
+def test_a_worker_in_the_middle_of_a_long_file_ends_with_its_parent(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\nfrom event_tools.pool import answers\nfrom tests.event_tools.test_jobs import hold\n"
+        f"list(answers(hold, [Path({str(tmp_path / 'one')!r}), Path({str(tmp_path / 'two')!r})], 2))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
+    until(lambda: len(list(tmp_path.iterdir())) == 2)
+    process.kill()
+    process.wait()
+    until(lambda: not members(process.pid), 30)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_task_is_called_by_its_recording(tmp_path: Path) -> None:
