@@ -67,7 +67,7 @@ class _DatReader(WordReader):
     def __init__(self, file: BinaryIO, path: Path, reading: Reading, head: Head, version: str) -> None:
         size = sensor_size(head, path)
         super().__init__(file, path, reading, head, version=version, sensor_size=size, default_size=ATIS)
-        self.capacity = (self.stop - self.start) // RECORD
+        self.capacity = None if self.windowed else (self.stop - self.start) // RECORD
 
     def most(self, data: NDArray[np.uint8]) -> int:
         return len(data) // RECORD

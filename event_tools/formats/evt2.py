@@ -45,7 +45,7 @@ class _Evt2Reader(WordReader):
 
     def __init__(self, file: BinaryIO, path: Path, reading: Reading, head: Head) -> None:
         super().__init__(file, path, reading, head, version="2.0", sensor_size=sensor_size(head, path))
-        self.capacity = (self.stop - self.start) // WORD
+        self.capacity = None if self.windowed else (self.stop - self.start) // WORD
 
     def most(self, data: NDArray[np.uint8]) -> int:
         return len(data) // WORD

@@ -44,14 +44,19 @@ def advance(words: NDArray[np.uint32], state: NDArray[np.int64], upper: int) -> 
         state[OPEN] = words[len(words) - 2 + upper] >> 28 >= OTHERS
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _pixels(valid: int) -> int:
+    """How many of 32 bits are set."""
+    return np.int64(POPULATION[valid & 0xFFF]) + POPULATION[valid >> 12 & 0xFFF] + POPULATION[valid >> 24]
+
+
 @njit(cache=True, nogil=True)
 def most(words: NDArray[np.uint32], upper: int) -> int:
     """How many events there are at most."""
     events = 0
     for i in range(0, len(words), 2):
         if words[i + upper] >> 28 <= ON:
-            valid = words[i + 1 - upper]
-            events += POPULATION[valid & 0xFFF] + POPULATION[valid >> 12 & 0xFFF] + POPULATION[valid >> 24]
+            events += _pixels(words[i + 1 - upper])
     return events
 
 
@@ -78,7 +83,7 @@ def decode(
             if high < 0:
                 if not lenient:
                     return kept, i // 2, TIMELESS
-                counts[UNTIMED] += 1
+                counts[UNTIMED] += _pixels(valid)
                 continue
             column, row, time = word >> 11 & 0x7FF, word & 0x7FF, now | np.int64(word >> 22 & 0x3F)
             if column > 2016 and valid >> (2048 - column):

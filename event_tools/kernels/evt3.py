@@ -55,7 +55,7 @@ def advance(words: NDArray[np.uint16], state: NDArray[np.int64]) -> None:
             if row < 0:
                 row = word & 0x7FF
         elif kind == TIME_LOW:
-            if low < 0 and i > changed:
+            if low < 0:
                 low = word & 0xFFF
         elif base < 0:
             if kind == VECT_12:
@@ -109,9 +109,8 @@ def decode(
 
     Returns the events, and how many words were read before the one that is wrong (all), and what is wrong with it.
     """
-    high, low, row, base, polarity = state[HIGH], state[LOW], state[ROW], state[BASE], state[POLARITY]
-    opened = state[OPEN] != 0
-    now = high << 12 | low
+    high, row, base, polarity, opened = state[HIGH], state[ROW], state[BASE], state[POLARITY], state[OPEN] != 0
+    now = high << 12 | state[LOW]
     kept = 0
     for i in range(len(words)):
         word = np.int64(words[i])
@@ -147,15 +146,13 @@ def decode(
                 return kept, i, SECOND
             row = word & 0x7FF
         elif kind == TIME_LOW:
-            low = word & 0xFFF
-            now = high << 12 | low
+            now = high << 12 | word & 0xFFF
         elif kind == VECT_BASE_X:
             base, polarity = word & 0x7FF, word >> 11 & 1
         elif kind == TIME_HIGH:
             new = later(high, word & 0xFFF)
-            if new != high:  # the lower bits come next; until then none are known
-                high, low = new, 0
-                now = high << 12
+            if new != high:  # the lower bits come next; until then they are 0
+                high, now = new, new << 12
         elif kind == TRIGGER:
             counts[TRIGGERS] += 1
         elif kind in (CONTINUED_12, CONTINUED_4):

@@ -57,6 +57,11 @@ def test_a_silent_head_is_read_in_the_order_that_makes_sense(tmp_path: Path) -> 
     assert read(at(tmp_path, raw(*WORDS, head=SILENT, legacy=True))) == EVENTS
 
 
+def test_where_both_orders_make_sense_it_is_little(tmp_path: Path) -> None:
+    path = at(tmp_path, raw(0x80000000_80000000, 0x10C00002_10000022, head=SILENT))
+    assert read(path).x.tolist() == [1, 5, 28]
+
+
 def test_a_head_says_the_order_in_one_of_two_places(tmp_path: Path) -> None:
     line = LEGACY.replace(b"endianness=legacy;", b"")
     assert read(at(tmp_path, raw(*WORDS, head=line, legacy=True))) == EVENTS
@@ -99,6 +104,7 @@ def test_triggers_and_others_are_counted(tmp_path: Path) -> None:
         (0xD000000000000000, "expected a word of EVT 2.1, got type 0xD"),
         (0xF000000000000000, "expected a word before it that it continues"),
         (0x1000000000000002 | 2047 << 43, "expected x up to 2047, its pixels go on behind that"),
+        (0x1000000080000000 | 2017 << 43, "expected x up to 2047, its pixels go on behind that"),
     ],
 )
 def test_impossible_words_are_refused_with_their_byte(tmp_path: Path, word: int, sentence: str) -> None:
@@ -112,6 +118,15 @@ def test_impossible_words_are_refused_with_their_byte(tmp_path: Path, word: int,
 def test_the_last_pixel_of_eleven_bits_is_possible(tmp_path: Path) -> None:
     events = read(at(tmp_path, raw(WORDS[0], 0x1000000000000001 | 2047 << 43)), sensor_size=(2048, 480))
     assert events.x.tolist() == [2047]
+
+
+def test_events_before_the_first_time_are_refused_unless_a_camera_recorded_them(tmp_path: Path) -> None:
+    words = (0x10C0000200000022, *WORDS)
+    with pytest.raises(EventFileError, match=rf"at byte {len(HEAD)}: expected a TIME_HIGH word before the first event"):
+        read(at(tmp_path, raw(*words)))
+    path = at(tmp_path, raw(*words, head=HEAD.replace(b"% end", b"% system_ID 59\n% end")))
+    assert read(path) == EVENTS
+    assert info(path).streams == {"untimed": 2}
 
 
 @settings(deadline=None, max_examples=60)

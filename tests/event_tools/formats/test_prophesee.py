@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from event_tools import EventFileError, Events, info, read, write
 from event_tools.finding import FORMATS, open_reader
-from event_tools.formats import prophesee_words
+from event_tools.formats import dat, prophesee_words
 from event_tools.formats.prophesee_words import WordReader
 from event_tools.formats.reader import Reading
 from tests.data import data_path
@@ -128,23 +128,41 @@ def test_blocks_of_one_word_give_the_same_events(tmp_path: Path, monkeypatch: py
     assert read(path, format=format, start_us=start, stop_us=stop) == events[kept]
 
 
-@settings(deadline=None, max_examples=150)
-@given(st.sampled_from(sorted(RAW)), st.lists(st.integers(0, 0xFFFF), max_size=60), st.integers(1, 9))
-def test_any_words_mean_the_same_in_blocks_of_any_size(format: str, words: list[int], size: int) -> None:
-    kinds = {
-        "evt2": (0, 1, 8, 8, 10, 14, 15),
-        "evt21": (0, 1, 8, 8, 10, 14, 15),
-        "evt3": (0, 2, 3, 4, 5, 6, 7, 8, 8, 10, 14, 15),
-    }[format]
-    type_ = {"evt2": "<u4", "evt21": "<u8", "evt3": "<u2"}[format]
-    bits = 8 * np.dtype(type_).itemsize - 4
-    spread = 0x9E3779B97F4A7C15  # Knuth's multiplier fills the upper bits
-    values = [kinds[word % len(kinds)] << bits | (word * spread >> 20) % (1 << bits) for word in words]
-    data = b"% evt " + VERSION[format] + b"\n% system_ID 48\n% end\n" + np.array(values, type_).tobytes()
+KINDS = {"evt2": (0, 1, 8, 10), "evt21": (0, 1, 8, 10), "evt3": (0, 2, 3, 3, 4, 4, 5, 6, 8, 10)}
+TYPES = {"evt2": "<u4", "evt21": "<u8", "evt3": "<u2"}
 
-    def decoded(block: int) -> tuple[list[list[int]], dict[str, int], str]:
+
+@st.composite
+def any_words(draw: st.DrawFn, format: str) -> list[int]:
+    """Words of all kinds in any sequence, a stray continuation among them at times; x stays small."""
+    bits = 8 * WORD[format] - 4
+    words: list[int] = []
+    for kind in draw(st.lists(st.sampled_from((*KINDS[format], 14)), max_size=60)):
+        value = draw(st.integers(0, (1 << bits) - 1))
+        if format == "evt3" and kind == 3:
+            value &= 0x83F
+        if format == "evt21" and kind < 2:
+            value &= ~(0x7C0 << 43)
+        words.append(kind << bits | (value & 0x7FF if (format, kind) == ("evt3", 0) else value))
+        if kind == 14:
+            words += [15 << bits] * draw(st.integers(0, 3))
+    if draw(st.integers(0, 9)) == 0:
+        words.insert(draw(st.integers(0, len(words))), 15 << bits)
+    return words
+
+
+@pytest.mark.parametrize("format", RAW)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data(), size=st.integers(1, 9))
+def test_any_words_mean_the_same_in_blocks_of_any_size(format: str, data: st.DataObject, size: int) -> None:
+    words = np.array(data.draw(any_words(format)), TYPES[format])
+    camera = data.draw(st.sampled_from([b"", b"% system_ID 48\n"]))
+    file = b"% evt " + VERSION[format] + b"\n" + camera + b"% end\n" + words.tobytes()
+
+    def decoded(block: int) -> tuple[list[tuple[int, ...]], dict[str, int], str]:
         path, out, why = Path("one.raw"), [], ""
-        reader = open_reader(BytesIO(data), path, Reading(endianness="little" if format == "evt21" else None))[1]
+        reading = Reading(endianness="little" if format == "evt21" else None)
+        reader = open_reader(BytesIO(file), path, reading)[1]
         assert isinstance(reader, WordReader)
         reader.block = block
         try:
@@ -155,6 +173,40 @@ def test_any_words_mean_the_same_in_blocks_of_any_size(format: str, words: list[
         return out, reader.streams, why
 
     assert decoded(size * WORD[format]) == decoded(1 << 20)
+
+
+def test_blocks_that_end_before_the_window_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = Events(np.arange(10) * 100, [0] * 10, [0] * 10, [1] * 10, (64, 48))
+    for format in WORD:
+        path = tmp_path / "one"
+        write(path, events, format=format)
+        with path.open("rb") as file:
+            reader = open_reader(file, path, Reading(format=format, start_us=700))[1]
+            assert isinstance(reader, WordReader)
+            reader.block = WORD[format]
+            assert sum(len(part) for part in reader.chunks(start_us=700)) == 3
+
+
+def test_wraps_of_dat_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [0xFFFFFFF0, 0x10, 0xFFFFFFFF, 0x00]
+    path = tmp_path / "one.dat"
+    path.write_bytes(b"% Version 2\n\x0c\x08" + b"".join(time.to_bytes(4, "little") + bytes(4) for time in times))
+    monkeypatch.setattr(dat._DatReader, "block", 8)
+    assert read(path).t.tolist() == [0xFFFFFFF0, 0x100000010, 0x1FFFFFFFF, 0x200000000]
+
+
+@pytest.mark.parametrize(("format", "words"), [("evt2", 101), ("evt21", 101), ("evt3", 103)])
+def test_a_new_block_of_a_writer_repeats_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str, words: int
+) -> None:
+    monkeypatch.setattr(prophesee_words, "EVENTS", 16)
+    same = np.full(100, 1 << 25)
+    events = Events(same, np.zeros(100, np.uint16), np.zeros(100, np.uint16), np.ones(100, np.uint8), (64, 48))
+    write(tmp_path / "one", events, format=format)
+    data = (tmp_path / "one").read_bytes()
+    wraps = 3 if format == "evt3" else 0  # 0xFFF, 0x000, 0xFFF, 0x000 instead of one TIME_HIGH
+    assert len(data[data.index(b"% end\n") + 6 :]) == WORD[format] * (words + wraps)
+    assert read(tmp_path / "one") == events
 
 
 @pytest.mark.parametrize("format", WORD)
