@@ -74,10 +74,14 @@ def expand(sources: Sequence[str], suffixes: Sequence[str] = tuple(SUFFIXES), me
             if inside is None:
                 found.append([Item(path, (path.relative_to(base) if base else PurePath(path.name)).as_posix())])
                 continue
+            if not inside and base is None:
+                raise EventFileError(path, f"expected files in it ({', '.join(sorted(suffixes))}), found none")
             many = True
             head = f"{_stem(path)}/" if len(sources) > 1 or len(paths) > 1 else ""
             found.append([replace(item, name=head + item.name) for item in inside])
     items = tuple(item for group in found for item in group)
+    if not items:
+        raise EventFileError(sources[0], "expected a pattern that matches recordings, it matches folders without any")
     _refuse_strays(items)
     return Sources(items, many)
 
@@ -119,6 +123,12 @@ def parts_of(item: Item, reader: Reader, reading: Reading, set_size: tuple[int, 
         yield from pieces_of(reader, item.place, reading, set_size)
 
 
+def outside(items: Sequence[Item], folder: Path) -> list[Item]:
+    """The items that do not lie in a folder: a pattern may match what an earlier run wrote there."""
+    inside = os.path.join(os.path.abspath(folder), "")
+    return [item for item in items if not os.path.abspath(item.path).startswith(inside)]
+
+
 def natural(name: str) -> tuple[tuple[tuple[bool, int, str], ...], str]:
     """A sorting key that puts 2 before 10, folder by folder."""
     parts = DIGITS.split(name.replace("/", "\0"))
@@ -148,10 +158,8 @@ def _inside(path: Path, suffixes: Sequence[str], sets: bool) -> list[Item] | Non
     if path.is_dir():
         names = [name for name in _walked(path) if name.lower().endswith(tuple(suffixes))]
         names = [name for name in names if not name.lower().endswith(csv.SUFFIXES)] or names
-        if not names:
-            raise EventFileError(path, f"expected files in it ({', '.join(sorted(suffixes))}), found none")
         names.sort(key=natural)
-        size = known_sensor(path, names[0])
+        size = known_sensor(path, names[0]) if names else None
         return [Item(path / name, name, None, size) for name in names]
     if path.name.lower().endswith(ARCHIVES) or (sets and path.suffix.lower() in hdf5.SUFFIXES and holds_many(path)):
         return [Item(path, name, name) for name in sorted(_container(path).names, key=natural)]

@@ -40,11 +40,12 @@ def carry_out(order: Order, sources: Sources, work: Callable[[Task], Mapping[str
     """Do the work and print the output's path, or JSON with what was made and counted. Raises ValueError, OSError."""
     from event_tools.finding import SUFFIXES
     from event_tools.jobs import Job, Task, plan, run_job
+    from event_tools.sources import outside
 
     if sources.many or order.to_folder:
         if job.overwrite:
             raise ValueError("expected --overwrite with a single file only; give a new folder, or remove the old one")
-        tasks = plan(sources.items, order.out, order.suffix, SUFFIXES, order.tail)
+        tasks = plan(outside(sources.items, order.out), order.out, order.suffix, SUFFIXES, order.tail)
         described = Job.of(order.command, order.given, order.options)
         totals = run_job(described, tasks, order.out, work, job.crew(), job.part())
         answer: dict[str, Any] = asdict(totals)

@@ -199,6 +199,17 @@ def test_convert_writes_a_set_and_tells_what_was_there(run: Any, tmp_path: Path,
     assert (result.status, result.err) == (0, "event-tools: made 0, 5 were there already\n")
 
 
+def test_a_pattern_does_not_take_what_the_job_wrote_for_a_source(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder(tmp_path / "set", ("1.bin", "2.bin")))
+    for pattern in ("*", "**/*.bin"):
+        arguments = ("convert", pattern, f"out{len(pattern)}", "--to", "bin", "--sensor", "40x40", "--workers", 1)
+        for made in (2, 0):
+            assert json.loads(run(*arguments, "--json").out)["made"] == made
+        (tmp_path / f"set/out{len(pattern)}").rename(tmp_path / f"out{len(pattern)}")
+
+
 def test_a_damaged_file_of_a_set_can_be_salvaged_in_a_second_run(run: Any, tmp_path: Path) -> None:
     source, out = folder(tmp_path / "set"), tmp_path / "out"
     (source / "Train/0/2.bin").write_bytes((source / "Train/0/2.bin").read_bytes()[:-1])

@@ -58,6 +58,10 @@ def test_a_pattern_is_expanded_here_and_keeps_what_varies(tmp_path: Path) -> Non
     assert expand([str(source / "loose.*")]).many
     with pytest.raises(EventFileError, match=r"nothing\*: expected a pattern that some file matches"):
         names(source / "nothing*")
+    (source / "empty").mkdir()
+    assert names(source / "[be]*") == ["b/2.bin", "b/10.bin"]
+    with pytest.raises(EventFileError, match="it matches folders without any"):
+        names(source / "e*")
 
 
 def test_several_sources_go_under_their_own_names(tmp_path: Path) -> None:
