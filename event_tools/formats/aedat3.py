@@ -110,7 +110,8 @@ class _Aedat3Reader(Reader):
                 yield Columns(*(column[:kept] for column in columns))
             events, at = events + kept, at + used
             head = data[used : used + PACKET.size].tobytes()
-            if problem or (used < len(data) and at + _length(head) > self.size):
+            cut = at + _length(head) > self.size > at or (used == 0 and len(head) < PACKET.size)
+            if problem or cut:
                 damaged(self.path, self._reason(problem, head, at), at, self.tolerant)
                 break
             if used == 0:  # a packet larger than a block

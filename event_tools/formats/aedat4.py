@@ -25,7 +25,7 @@ from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.formats import flatbuffers
 from event_tools.formats.aedat4_info import Stream, info_xml, parse_info
-from event_tools.formats.aedat4_packets import MAX_BODY, ROW, Batch, Packet, decoded
+from event_tools.formats.aedat4_packets import MAX_BODY, ROW, VECTORS, Batch, Packet, decoded
 from event_tools.formats.blocks import file_size, in_order, read_at
 from event_tools.formats.packing import NUMBERS, packed, unpacked, zstandard
 from event_tools.formats.reader import Columns, Reader, Reading, damaged, one_of
@@ -156,7 +156,7 @@ def _packets(file: BinaryIO, layout: _Layout, at: int, size: int, wanted: int) -
     head = read_at(file, at, PACKET.size)
     while at < end:
         body_at = at + PACKET.size
-        if body_at > end:
+        if body_at > end or len(head) < PACKET.size:
             yield f"expected a packet header of {PACKET.size} bytes, {end - at} are left", at
             return
         stream, length = PACKET.unpack(head)
@@ -170,7 +170,7 @@ def _packets(file: BinaryIO, layout: _Layout, at: int, size: int, wanted: int) -
         if stream == wanted and length > MAX_BODY:
             yield f"expected a packet of up to {MAX_BODY} bytes, it declares {length}", at
             return
-        taken = length if stream == wanted else min(length, 0 if kind == "FRME" else OTHERS)
+        taken = length if stream == wanted else min(length, OTHERS if kind in VECTORS else 0)
         if taken == length:
             data = read_at(file, body_at, length + PACKET.size)
             body, head = data[:length], data[length:]
@@ -220,7 +220,7 @@ def _chosen(file: BinaryIO, path: Path, layout: _Layout, member: str | int | Non
     at, seen = layout.start, set()
     stop = min(size, layout.table_at) if layout.table_at > 0 else size
     while at + PACKET.size <= stop and streams[0] not in seen:
-        stream, length = PACKET.unpack(read_at(file, at, PACKET.size).tobytes())
+        stream, length = np.frombuffer(read_at(file, at, PACKET.size), "<i4").tolist() or (-1, 0)
         if length <= 0 or stream not in layout.streams:
             break
         seen.add(stream)

@@ -23,6 +23,7 @@ ROW = 16
 MAX_BODY = 1 << 28  # bytes of one packet of events, unpacked, that we are ready to take
 HEAD = 1 << 10  # bytes in which a FlatBuffer says where its elements are
 TAIL = 1 << 16  # bytes that may follow the elements
+VECTORS = ("EVTS", "IMUS", "TRIG")  # kinds whose packets hold many elements; of frames and others, packets are counted
 PIECE = 1 << 16  # events
 
 
@@ -59,7 +60,7 @@ def decoded(compression: int, wanted: int, batch: Batch) -> Decoded:
     for packet in batch.packets:
         mark = rows.mark()
         try:
-            if packet.kind == "FRME":
+            if packet.kind not in VECTORS:
                 count = 1
             else:
                 blocks = unpacked(packet.body, compression)

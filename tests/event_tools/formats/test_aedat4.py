@@ -219,9 +219,10 @@ def test_a_declared_size_or_kind_that_cannot_be_is_refused(tmp_path: Path, data:
         read(path)
 
 
-def test_negative_coordinates_are_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("x", "y"), [(-1, 2), (1, -2)])
+def test_negative_coordinates_are_damage(tmp_path: Path, x: int, y: int) -> None:
     path = tmp_path / "one.aedat4"
-    path.write_bytes(header() + packet(PACKET.replace(struct.pack("<hh", 1, 2), struct.pack("<hh", -1, 2))))
+    path.write_bytes(header() + packet(PACKET.replace(struct.pack("<hh", 1, 2), struct.pack("<hh", x, y))))
     with pytest.raises(EventFileError, match="negative coordinates"):
         read(path)
 

@@ -79,6 +79,22 @@ def test_of_two_streams_the_first_with_a_packet_is_read_and_the_other_counted(tm
             read(path, member=member)
 
 
+def test_of_kinds_that_are_not_known_packets_are_counted_whatever_they_hold(tmp_path: Path) -> None:
+    path = tmp_path / "one.aedat4"
+    other = packet(b"\xff" * 50, stream=2)
+    path.write_bytes(header(xml=streams(s0="EVTS 346 260", s2="BBOX")) + other + packet(PACKET) + other)
+    assert read(path) == EVENTS
+    assert info(path).streams == {"events": 2, "BBOX": 2}
+
+
+@pytest.mark.parametrize("kind", ["IMUS", "TRIG"])
+def test_a_packet_of_samples_that_cannot_be_is_damage(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "one.aedat4"
+    path.write_bytes(header(xml=streams(s0="EVTS 346 260", s2=kind)) + packet(PACKET) + packet(b"\xff" * 50, stream=2))
+    with pytest.raises(EventFileError, match=f"expected a packet of {kind}"):
+        read(path)
+
+
 def test_written_in_parts_it_is_the_same_file_and_it_is_walked_in_parts(tmp_path: Path) -> None:
     events = many(123_456)
     write(tmp_path / "one.aedat4", events)
@@ -187,10 +203,11 @@ def test_packets_of_many_blocks_whose_borders_divide_events(
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_large_zstd_packet_with_and_without_its_size(tmp_path: Path, told: bool) -> None:
-    rows, events = rows_of(100_000)  # 1.6 MB
+@pytest.mark.parametrize("n", [100, 100_000])
+def test_a_zstd_packet_with_and_without_its_size(tmp_path: Path, n: int, told: bool) -> None:
+    rows, events = rows_of(n)
     packer = zstandard.ZstdCompressor(write_content_size=told, write_checksum=True)
-    data = packer.compress(flatbuffers.event_packet_head(100_000) + rows)
+    data = packer.compress(flatbuffers.event_packet_head(n) + rows)
     (tmp_path / "one.aedat4").write_bytes(header(compression=4) + packet(data))
     assert read(tmp_path / "one.aedat4") == events
     for damaged in (data[:-1], data[:-5], data + b"\0", data[:-1] + bytes([data[-1] ^ 1])):

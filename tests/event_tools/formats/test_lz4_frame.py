@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import lz4.block
 import lz4.frame
 import numpy as np
 import pytest
@@ -54,6 +55,25 @@ def test_blocks_of_any_size_refer_back_to_each_other(parts: list[bytes], linked:
     with lz4.frame.LZ4FrameCompressor(block_linked=linked, content_checksum=True, auto_flush=True) as packer:
         frame = packer.begin() + b"".join(packer.compress(part) for part in parts * 2) + packer.flush()
     assert whole(frame) == b"".join(parts * 2)
+
+
+def test_small_blocks_refer_back_over_64_kib() -> None:
+    data = np.random.default_rng(1).bytes(60_000) * 3
+    frame = lz4.frame.compress(b"", store_size=False)[:7]
+    for at in range(0, len(data), 1_000):
+        history = data[max(0, at - 65_536) : at]
+        block = lz4.block.compress(data[at : at + 1_000], store_size=False, **({"dict": history} if history else {}))
+        frame += len(block).to_bytes(4, "little") + block
+    assert len(frame) < 80_000
+    assert whole(frame + bytes(4)) == data
+
+
+def test_a_stored_block_larger_than_the_frame_says_is_refused() -> None:
+    frame = lz4.frame.compress(np.random.default_rng(1).bytes(70_000), store_size=False, block_size=5)
+    head = bytes([frame[4], 0x40])
+    check = xxhash32(np.frombuffer(head, np.uint8)) >> 8 & 0xFF
+    with pytest.raises(ValueError, match="a block is cut short or too large"):
+        whole(frame[:4] + head + bytes([check]) + frame[7:])
 
 
 @pytest.mark.parametrize("sums", [{"content_checksum": True}, {"block_checksum": True}])
