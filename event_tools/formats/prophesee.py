@@ -40,9 +40,9 @@ class Head:
         """evt2, evt21 or evt3, what else the file calls itself, or None."""
         if "format" in self.fields:
             name = self.fields["format"].split(";")[0].strip()
-            return FORMATS.get(name.upper(), name)
+            return FORMATS.get(name.upper(), name[:40])
         version = self.fields.get("evt")
-        return None if version is None else VERSIONS.get(version, f"evt {version}")
+        return None if version is None else VERSIONS.get(version, f"evt {version[:40]}")
 
     @property
     def options(self) -> dict[str, str]:
@@ -88,9 +88,9 @@ def read_head(file: BinaryIO, path: Path, name: str) -> Head:
     if encoding not in (None, name) and (name != "dat" or encoding in FORMATS.values()):
         known = f"; say format={encoding!r}" if encoding in FORMATS.values() else ""
         raise EventFileError(path, f"expected {name} data, its head says {encoding!r}{known}")
-    versions = {VERSIONS.get(head.fields[key], "") for key in ("evt",) if key in head.fields}
-    if name != "dat" and versions - {name}:
-        raise EventFileError(path, f"expected one encoding in its head, got {encoding} and evt {head.fields['evt']!r}")
+    version = head.fields.get("evt")
+    if name != "dat" and version is not None and VERSIONS.get(version) != name:
+        raise EventFileError(path, f"expected one encoding in its head, got {encoding} and evt {version[:40]!r}")
     return head
 
 
@@ -112,7 +112,7 @@ def sensor_size(head: Head, path: Path) -> tuple[int, int] | None:
         return SYSTEMS.get(int(system)) if system.isascii() and system.isdigit() and len(system) < 5 else None
     sizes = {tuple(int(side) if re.fullmatch("[0-9]{1,5}", side) else 0 for side in size) for size in found}
     if len(sizes) > 1 or not all(0 < side <= 65536 for size in sizes for side in size):
-        told = ", ".join("x".join(side for side in size if side) for size in found)
+        told = ", ".join("x".join(side[:40] for side in size if side) for size in found)
         raise EventFileError(path, f"expected one sensor size of 1 to 65536 pixels a side in its head, got {told}")
     width, height = sizes.pop()
     return width, height
@@ -122,7 +122,7 @@ def origin_us(head: Head, path: Path) -> int:
     """What faery took from all times before it wrote them: "% t0" in RAW files, "% T0" in DAT; 0 elsewhere."""
     told = head.fields.get("t0", head.fields.get("T0", "0"))
     if not re.fullmatch("[0-9]{1,18}", told):
-        raise EventFileError(path, f"expected microseconds as t0 in its head, got {told!r}")
+        raise EventFileError(path, f"expected microseconds as t0 in its head, got {told[:40]!r}")
     return int(told)
 
 
