@@ -23,6 +23,7 @@ from event_tools.sources import Item
 
 RECORD = ".event-tools.json"
 PARTIAL = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.[0-9a-f]+\.partial")  # as `atomic` names them
+PART = re.compile(r"-\d{5}(?=\.[^.]+$)")  # of a recording that is divided, see `cutting`
 TOLD = 10  # errors that are told one by one
 
 
@@ -101,7 +102,7 @@ def run_job(
     _claim(folder, job)
     mine = [task for task in tasks if task.index % shard[1] == shard[0]]
     todo = [task for task in mine if not task.out.exists()]
-    _sweep(todo)
+    sweep(task.out for task in todo)
     errors: list[str] = []
     counts: Counter[str] = Counter()
     with progress(len(todo), job.command) as shown:
@@ -168,16 +169,18 @@ def _difference(found: str, job: Job) -> str:
         return f"its {RECORD} cannot be read"
 
 
-def _sweep(tasks: Sequence[Task]) -> None:
-    """Remove what processes that were killed left half-written beside the outputs that are still to be made."""
+def sweep(outs: Iterable[Path]) -> None:
+    """Remove what processes that were killed left half-written of outputs that are still to be made."""
     if os.name != "posix":
         return
-    wanted = {(task.out.parent, task.out.name[:200]) for task in tasks}
+    wanted = {(out.parent, out.name[:200]) for out in outs}
     for folder in {folder for folder, _ in wanted if folder.is_dir()}:
         for name in os.listdir(folder):
             match = PARTIAL.fullmatch(name)
-            if match and (folder, match["name"]) in wanted and not _alive(int(match["process"])):
-                (folder / name).unlink(missing_ok=True)
+            if match and not _alive(int(match["process"])):
+                of = match["name"]
+                if (folder, of) in wanted or (folder, PART.sub("-00000", of)) in wanted:
+                    (folder / name).unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:

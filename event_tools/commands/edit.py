@@ -140,6 +140,7 @@ def merge(
     """Put recordings of one sensor together into one, by time; of equal times the first source's come first."""
     from event_tools.convert import Conversion, refuse_misnomer, target_of
     from event_tools.formats.writer import Writing
+    from event_tools.jobs import sweep
     from event_tools.merging import merge_files
     from event_tools.sources import expand
 
@@ -150,6 +151,7 @@ def merge(
         target, _ = target_of(write.to, out)
         refuse_misnomer(out, target)
         check_out(out, overwrite)
+        sweep([out])
         options = told(read=read, write=write, start_us=start_us, stop_us=stop_us, shift_us=shift_us)
         options.pop("to", None)
         reading, writing = read.reading(start_us, stop_us, sided=True), Writing(write.compression, write.layout)
@@ -172,6 +174,7 @@ def _merged_set(
 ) -> dict[str, Any]:
     """Write a labelled set; what is printed of it. Raises ValueError."""
     from event_tools.errors import EventFileError
+    from event_tools.jobs import sweep
     from event_tools.merging import merge_set
 
     if len(sources) != 1 or shift_us is not None or read.sort or write.layout or write.compression:
@@ -179,6 +182,7 @@ def _merged_set(
     if out.suffix.lower() not in (".h5", ".hdf5") or write.to not in (None, "hdf5", "h5", ".h5"):
         raise EventFileError(out, "expected a name that ends in .h5 for a labelled set")
     check_out(out, overwrite)
+    sweep([out])
     options = told(read=read, start_us=start_us, stop_us=stop_us, labelled=True)
     with told_warnings():
         recordings, events = merge_set(Path(sources[0]), out, read.reading(start_us, stop_us), options)

@@ -39,7 +39,7 @@ class Order:
 def carry_out(order: Order, sources: Sources, work: Callable[[Task], Mapping[str, int]], job: JobOptions) -> None:
     """Do the work and print the output's path, or JSON with what was made and counted. Raises ValueError, OSError."""
     from event_tools.finding import SUFFIXES
-    from event_tools.jobs import Job, Task, plan, run_job
+    from event_tools.jobs import Job, Task, plan, run_job, sweep
     from event_tools.sources import outside
 
     if sources.many or order.to_folder:
@@ -59,6 +59,7 @@ def carry_out(order: Order, sources: Sources, work: Callable[[Task], Mapping[str
         if out.is_dir():
             out = plan([item], out, order.suffix, SUFFIXES)[0].out
         check_out(out, job.overwrite)
+        sweep([out])
         with told_warnings():
             counts = work(Task(0, item, out))
         answer = {"out": str(out), "made": 1, "kept": 0, **counts}

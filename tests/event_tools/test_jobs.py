@@ -19,7 +19,7 @@ import pytest
 from event_tools import EventFileError, read, write
 from event_tools.atomic import replacing
 from event_tools.convert import Conversion
-from event_tools.jobs import RECORD, Job, Task, plan, run_job
+from event_tools.jobs import RECORD, Job, Task, plan, run_job, sweep
 from event_tools.pool import answers
 from event_tools.sources import expand
 from tests.data import ROOT
@@ -167,6 +167,17 @@ def test_remains_of_a_process_that_runs_are_not_swept(tmp_path: Path) -> None:
         (out / "a" / name).write_bytes(b"half")
     convert(source, out)
     assert {alive, elsewhere} <= set(os.listdir(out / "a"))  # the second is of no output of this job
+
+
+def test_remains_of_a_single_file_and_of_its_parts_are_swept(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    mine = [f".{name}.{process.pid}.7f.partial" for name in ("one.h5", "two-00000.h5", "two-00012.h5")]
+    others = [f".{name}.{process.pid}.7f.partial" for name in ("one.bin", "three-00001.h5", "two-12.h5")] + ["one.h5"]
+    for name in mine + others:
+        (tmp_path / name).write_bytes(b"half")
+    sweep([tmp_path / "one.h5", tmp_path / "two-00000.h5"])
+    assert sorted(os.listdir(tmp_path)) == sorted(others)
 
 
 def test_one_damaged_recording_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
