@@ -11,20 +11,38 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.formats import flatbuffers
+from event_tools.formats.aedat4_info import Stream
+from event_tools.formats.blocks import read_at
 from event_tools.formats.packing import PackingError, most_unpacked, unpacked
 from event_tools.formats.reader import Columns
+from event_tools.provenance import Plain
 
+MAGIC = b"#!AER-DAT4.0\r\n"
+PACKET = struct.Struct("<ii")  # stream, bytes of the body that follows
 ROW = 16
 MAX_BODY = 1 << 28  # bytes of one packet of events, unpacked, that we are ready to take
 HEAD = 1 << 10  # bytes in which a FlatBuffer says where its elements are
 TAIL = 1 << 16  # bytes that may follow the elements
 VECTORS = ("EVTS", "IMUS", "TRIG")  # kinds whose packets hold many elements; of frames and others, packets are counted
 PIECE = 1 << 16  # events
+OTHERS = 5 << 20  # bytes of another stream's packet, in which the count of its elements lies for sure
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the packets of a file begin and the table is said to be, how packets are packed, what the streams hold."""
+
+    start: int
+    table_at: int
+    compression: int
+    streams: dict[int, Stream]
+    provenance: dict[str, Plain]
 
 
 @dataclass(frozen=True)
@@ -52,6 +70,39 @@ class Decoded:
     pieces: list[Columns]
     counts: dict[int, int]
     problem: tuple[str, int] | None
+
+
+def packets(file: BinaryIO, layout: Layout, at: int, size: int, wanted: int) -> Iterator[Packet | tuple[str, int]]:
+    """Packets from the one at `at` on; at last a reason and a place where the file does not go on as it should."""
+    stop = layout.table_at if layout.table_at > 0 else size
+    end = min(stop, size)
+    head = read_at(file, at, PACKET.size)
+    while at < end:
+        body_at = at + PACKET.size
+        if body_at > end or len(head) < PACKET.size:
+            yield f"expected a packet header of {PACKET.size} bytes, {end - at} are left", at
+            return
+        stream, length = PACKET.unpack(head)
+        if stream not in layout.streams:
+            yield f"expected a packet of streams {sorted(layout.streams)}, got {stream}", at
+            return
+        if not 0 < length <= end - body_at:
+            yield f"expected a packet that fits, it declares {length} bytes of {end - body_at}", at
+            return
+        kind = layout.streams[stream].kind
+        if stream == wanted and length > MAX_BODY:
+            yield f"expected a packet of up to {MAX_BODY} bytes, it declares {length}", at
+            return
+        taken = length if stream == wanted else min(length, OTHERS if kind in VECTORS else 0)
+        if taken == length:
+            data = read_at(file, body_at, length + PACKET.size)
+            body, head = data[:length], data[length:]
+        else:
+            body, head = read_at(file, body_at, taken), read_at(file, body_at + length, PACKET.size)
+        yield Packet(stream, kind, body, body_at)
+        at = body_at + length
+    if stop != at:
+        yield f"expected its packet table at byte {stop}, the packets end at {at}", at
 
 
 def decoded(compression: int, wanted: int, batch: Batch) -> Decoded:

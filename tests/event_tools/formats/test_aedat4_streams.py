@@ -296,7 +296,7 @@ def test_a_packed_table_without_end_is_left_alone(tmp_path: Path) -> None:
 def test_a_thousand_mutations_are_survived(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str, start_us: int | None
 ) -> None:
-    monkeypatch.setattr("event_tools.formats.aedat4.PACKET_EVENTS", 10)
+    monkeypatch.setattr("event_tools.formats.aedat4_writer.PACKET_EVENTS", 10)
     events = Events(np.arange(40), np.arange(40) * 3, np.arange(40), np.arange(40) % 2, (346, 260))
     write(tmp_path / "one.aedat4", events, compression=compression)
     data = (tmp_path / "one.aedat4").read_bytes()
