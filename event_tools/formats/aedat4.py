@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from event_tools.errors import EventFileError
 from event_tools.formats import flatbuffers
 from event_tools.formats.aedat4_info import parse_info
-from event_tools.formats.aedat4_packets import MAGIC, PACKET, Batch, Layout, decoded, packets
+from event_tools.formats.aedat4_packets import MAGIC, PACKET, Batch, Layout, Packet, decoded, packets
 from event_tools.formats.aedat4_writer import open_writer
 from event_tools.formats.blocks import file_size, in_order, read_at
 from event_tools.formats.packing import unpacked, zstandard
@@ -110,8 +110,8 @@ class _Aedat4Reader(Reader):
         if before < 0:
             return first
         at = int(offset[own[before]]) - PACKET.size
-        packet = next(packets(self.file, self.layout, at, self.size, self.stream))
-        if isinstance(packet, tuple):
+        packet = next(packets(self.file, self.layout, at, self.size, self.stream), None)
+        if not isinstance(packet, Packet):
             return first
         found = decoded(self.layout.compression, self.stream, Batch([packet]))
         return at if found.pieces and not found.problem and found.pieces[0].t[0] < start_us else first

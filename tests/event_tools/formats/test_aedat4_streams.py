@@ -169,7 +169,8 @@ def test_a_table_that_is_wrong_gives_no_wrong_events(tmp_path: Path) -> None:
     wrong += [right[:-1], right[1:], right[::2], right[::-1], right[[0, 0, 1]], right[:0]]
     rolled = right.copy()
     rolled[:, 4:] = np.roll(right[:, 4:], 3, axis=0)
-    for entries in (*wrong, rolled):
+    beyond = np.concatenate([right, [[table_at + 8, 0, 99, 5, 0, 1], [table_at + 115, 0, 99, 5, 0, 1]]])
+    for entries in (*wrong, rolled, beyond[:-1], beyond):
         path.write_bytes(data[:table_at] + flatbuffers.file_table(entries))
         for start in (1, 400_000, 700_000, 1_400_000):
             inside = (events.t >= start) & (events.t < start + 300_000)
