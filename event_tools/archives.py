@@ -155,6 +155,10 @@ class TarFiles(_Archive):
     def __copy__(self) -> TarFiles:
         return self
 
+    def __del__(self) -> None:
+        if self._open is not None:
+            self._open[1][0].close()
+
     def open(self) -> tuple[BinaryIO, dict[str, tuple[int, int]]]:
         """A file, and (place, size) of each recording in it."""
         with opened(self.path) as source:
@@ -166,7 +170,16 @@ class TarFiles(_Archive):
         return self._copied()
 
     def _copied(self) -> tuple[BinaryIO, dict[str, tuple[int, int]]]:
-        file, places, done = TemporaryFile(buffering=0), {}, 0  # noqa: SIM115
+        file, places = TemporaryFile(buffering=0), {}  # noqa: SIM115
+        try:
+            self._copy(file, places)
+        except BaseException:
+            file.close()
+            raise
+        return file, places  # type: ignore[return-value]
+
+    def _copy(self, file: Any, places: dict[str, tuple[int, int]]) -> None:
+        done = 0
         with tarfile.open(self.path, "r|*") as archive:
             for entry in archive:
                 if not _is_plain(entry):
@@ -181,7 +194,6 @@ class TarFiles(_Archive):
                 file.write(content)
                 places[entry.name] = done, entry.size
                 done += entry.size
-        return file, places  # type: ignore[return-value]
 
     def listed(self) -> list[str]:
         return self.trying(lambda: list(self.opened()[1]))

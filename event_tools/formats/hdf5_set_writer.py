@@ -64,11 +64,11 @@ class SetWriter:
             count += len(part)
         if size is None:
             raise EventFileError(
-                self.path, f"recording {len(self.labels)} has no part; give an empty one for its sensor"
+                self.path, f"recording {len(self.labels)} has no parts; give an empty one for its sensor"
             )
         text = self._class(label)
         name = f"{text}/{len(self.labels)}" if name is None else name
-        if name in self.names or not 0 < len(name.encode()) <= NAME_BYTES:
+        if name in self.names or "\0" in name or not 0 < len(_utf8(name)) <= NAME_BYTES:
             raise EventFileError(
                 self.path,
                 f"expected names that differ, of 1 to {NAME_BYTES} bytes, got {name[:60]!r} again or too long",
@@ -81,13 +81,15 @@ class SetWriter:
 
     def finish(self) -> None:
         """Write what remains, and what is known of each recording."""
+        if not self.labels:
+            raise EventFileError(self.path, "expected recordings for a set, got none")
         self._write(self.batches.rest(*EMPTY))
         classes = self.classes if self.classes is not None else sorted(set(self.labels), key=natural)
         index = {name: i for i, name in enumerate(classes)}
         root = self.output.root
         if len(set(self.sizes)) == 1:
             root.attrs["width"], root.attrs["height"] = self.sizes[0]
-        packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if self.labels else {}
+        packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 
         def put(name: str, values: object, dtype: object) -> None:
             root.create_dataset(name, data=np.array(values, dtype), track_times=False, **packing)
@@ -124,7 +126,12 @@ class SetWriter:
         """Text of one length, filled up with zeros: no heap, so any reader gets at it fast."""
         import h5py
 
-        encoded = [text.encode() for text in texts]
+        encoded = [_utf8(text) for text in texts]
         dtype = h5py.string_dtype("utf-8", max(map(len, encoded), default=0) or 1)
-        packing = {"compression": "gzip", "compression_opts": 1} if encoded else {}
+        packing = {"compression": "gzip", "compression_opts": 1}
         self.output.root.create_dataset(name, data=np.array(encoded, dtype), dtype=dtype, track_times=False, **packing)
+
+
+def _utf8(text: str) -> bytes:
+    """A name's bytes; what no text can hold, as names of files may, is replaced."""
+    return text.encode("utf-8", "replace")

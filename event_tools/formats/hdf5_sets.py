@@ -102,9 +102,7 @@ class OwnSet(Many):
     def __init__(self, h5: Hdf5) -> None:
         super().__init__(h5, _values(h5, "labels"))
         if (version := int(h5.root.attrs[MARK])) != VERSION:
-            raise EventFileError(
-                h5.path, f"expected a set of version {VERSION}, got {version}; take a newer event_tools"
-            )
+            raise EventFileError(h5.path, f"expected a set of version {VERSION}, got {version}; update event_tools")
         self.first = _values(h5, "first")
         fields = {name: Field(_column(h5, f"events/{name}")) for name in COLUMNS}
         self.layout = Layout(self.version, fields)

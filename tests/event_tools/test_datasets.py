@@ -124,9 +124,7 @@ def test_a_zip_or_folder_without_recordings_says_what_was_expected(tmp_path: Pat
 
 
 def test_what_is_neither_folder_nor_zip_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        EventFileError, match=r"of recordings, or a \.tar or HDF5 set, found nothing"
-    ):
+    with pytest.raises(EventFileError, match=r"of recordings, or a \.tar or HDF5 set, found nothing"):
         open_recordings(tmp_path / "absent.zip")
     (tmp_path / "false.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(EventFileError, match=r"expected a folder or \.zip of recordings.*, File is not a zip file"):
