@@ -18,6 +18,7 @@ TRIGGERS, OTHER, UNTIMED = 0, 1, 2  # of the counts
 WELL, UNKNOWN, STRAY, TIMELESS, OUTSIDE, ROWLESS, BASELESS, SECOND = 0, 1, 2, 3, 4, 5, 6, 7  # what is wrong with a word
 
 POPULATION = np.array([value.bit_count() for value in range(1 << 12)], np.uint8)  # bits that are set
+VALID = np.array([0] * VECT_12 + [0xFFF, 0xFF] + [0] * 10, np.uint16)  # which bits of a kind stand for pixels
 LOOP = 1 << 12
 WRAP = 1 << 11  # a step back by more is a wrap
 
@@ -35,48 +36,60 @@ def later(high: int, new: int) -> int:
 
 @njit(cache=True, nogil=True)
 def advance(words: NDArray[np.uint16], state: NDArray[np.int64]) -> None:
-    """Bring the state behind the words: forward for the wraps of time, backward for what stood last."""
+    """Bring the state behind the words: forward for the wraps of time, backward for what stood last.
+
+    It runs ahead of all decoding, so rare kinds are looked for by loops that a compiler makes wide.
+    """
     n = len(words)
     if not n:
         return
     high, changed = state[HIGH], -1
-    for i in range(n):
-        if words[i] >> 12 == TIME_HIGH:
-            new = later(high, np.int64(words[i] & 0xFFF))
-            if new != high:
-                high, changed = new, i
-    low, row, base, along = np.int64(-1), np.int64(-1), np.int64(-1), 0
-    polarity = state[POLARITY]
-    i = n - 1
-    while i >= 0 and (low < 0 or row < 0 or base < 0):
-        word = np.int64(words[i])
-        kind = word >> 12
-        if kind == ADDR_Y:
-            if row < 0:
-                row = word & 0x7FF
-        elif kind == TIME_LOW:
-            if low < 0:
-                low = word & 0xFFF
-        elif base < 0:
+    for start in range(0, n, 64):
+        stop = min(start + 64, n)
+        timed = False
+        for i in range(start, stop):
+            timed |= words[i] >> 12 == TIME_HIGH
+        if timed:
+            for i in range(start, stop):
+                if words[i] >> 12 == TIME_HIGH:
+                    new = later(high, np.int64(words[i] & 0xFFF))
+                    if new != high:
+                        high, changed = new, i
+    if changed >= 0:
+        state[LOW] = 0
+    for i in range(n - 1, changed, -1):
+        if words[i] >> 12 == TIME_LOW:
+            state[LOW] = words[i] & 0xFFF
+            break
+    for i in range(n - 1, -1, -1):
+        if words[i] >> 12 == ADDR_Y:
+            state[ROW] = words[i] & 0x7FF
+            break
+    if _vectors(words):
+        along = 0
+        for i in range(n - 1, -1, -1):
+            kind = words[i] >> 12
             if kind == VECT_12:
                 along += 12
             elif kind == VECT_8:
                 along += 8
             elif kind == VECT_BASE_X:
-                base, polarity = (word & 0x7FF) + along, word >> 11 & 1
-        if i <= changed and low < 0:
-            low = 0
-        i -= 1
-    if low >= 0:
-        state[LOW] = low
-    if row >= 0:
-        state[ROW] = row
-    if base >= 0:
-        state[BASE], state[POLARITY] = base, polarity
-    elif state[BASE] >= 0:
-        state[BASE] += along
+                state[BASE], state[POLARITY] = words[i] & 0x7FF, words[i] >> 11 & 1
+                break
+        if state[BASE] >= 0:
+            state[BASE] += along
     state[HIGH] = high
     state[OPEN] = words[n - 1] >> 12 >= OTHERS
+
+
+@njit(cache=True, nogil=True)
+def _vectors(words: NDArray[np.uint16]) -> bool:
+    """Whether there are words of vectors."""
+    found = False
+    for i in range(len(words)):
+        kind = words[i] >> 12
+        found |= (kind >= VECT_BASE_X) & (kind <= VECT_8)
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -84,13 +97,10 @@ def most(words: NDArray[np.uint16]) -> int:
     """How many events there are at most."""
     events = 0
     for i in range(len(words)):
-        kind = words[i] >> 12
-        if kind == ADDR_X:
-            events += 1
-        elif kind == VECT_12:
-            events += POPULATION[words[i] & 0xFFF]
-        elif kind == VECT_8:
-            events += POPULATION[words[i] & 0xFF]
+        events += words[i] >> 12 == ADDR_X
+    if _vectors(words):
+        for i in range(len(words)):
+            events += POPULATION[words[i] & VALID[words[i] >> 12]]
     return events
 
 

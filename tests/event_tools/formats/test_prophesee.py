@@ -175,6 +175,24 @@ def test_any_words_mean_the_same_in_blocks_of_any_size(format: str, data: st.Dat
     assert decoded(size * WORD[format]) == decoded(1 << 20)
 
 
+@pytest.mark.parametrize("size", [*range(1, 9), 64, 65])
+def test_a_long_stream_of_evt3_means_the_same_in_blocks_of_any_size(tmp_path: Path, size: int) -> None:
+    rng = np.random.default_rng(2)
+    kinds = np.r_[8, 0, 3, rng.choice([0, 2, 3, 4, 4, 4, 5, 5, 6, 6, 8], 5000)]
+    values = rng.integers(0, 1 << 12, len(kinds)) & np.select([kinds == 3, kinds == 0], [0x83F, 0x7FF], 0xFFF)
+    file = b"% evt 3.0\n% end\n" + (kinds << 12 | values).astype("<u2").tobytes()
+
+    def decoded(block: int) -> list[tuple[int, ...]]:
+        reader = open_reader(BytesIO(file), Path("one.raw"), Reading())[1]
+        assert isinstance(reader, WordReader)
+        reader.block = block
+        return [e for c in reader.chunks() for e in zip(*(x.tolist() for x in (c.t, c.x, c.y, c.p)), strict=True)]
+
+    whole = decoded(1 << 20)
+    assert len(whole) > 10000
+    assert decoded(2 * size) == whole
+
+
 def test_blocks_that_end_before_the_window_are_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = Events(np.arange(10) * 100, [0] * 10, [0] * 10, [1] * 10, (64, 48))
     for format in WORD:
