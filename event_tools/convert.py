@@ -115,11 +115,15 @@ def target_of(to: str | None, out: Path) -> tuple[str, str]:
     else:
         suffix = f".{to.lstrip('.').lower()}"
         name = WRITTEN.get(suffix)
-    if name not in WRITERS:
-        got = to or out.suffix or "none"
-        known = ", ".join([*WRITERS, *sorted(suffix for suffix in WRITTEN if suffix[1:] not in WRITERS)])
-        raise EventFileError(out, f"expected a format or suffix that can be written ({known}), got {got!r}")
-    return name, suffix
+    if name in WRITERS:
+        return name, suffix
+    suffixes = ", ".join(sorted(WRITTEN))
+    if to is None:
+        got = out.suffix or "none"
+        raise EventFileError(out, f"expected a suffix that can be written ({suffixes}) or --to FORMAT, got {got}")
+    raise EventFileError(
+        out, f"expected --to to be a format ({', '.join(WRITERS)}) or a suffix ({suffixes}), got {to!r}"
+    )
 
 
 def refuse_misnomer(out: Path, target: str) -> None:

@@ -13,6 +13,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -55,7 +56,7 @@ def answers(work: Callable[[In], Out], items: Sequence[In], workers: int) -> Ite
         for index, item in (next(coming) for _ in range(min(workers, len(items)))):
             connection, process = _hire(work)
             crew[connection] = process, index
-            connection.send((index, item))
+            _send(connection, (index, item))
         while crew:
             for connection in wait(list(crew)):
                 assert isinstance(connection, Connection)
@@ -63,12 +64,12 @@ def answers(work: Callable[[In], Out], items: Sequence[In], workers: int) -> Ite
                 answer = _received(connection, process, items[index])
                 index, item = next(coming, (-1, None))
                 if index < 0:
-                    connection.send(None)
+                    _send(connection, None)
                     crew.pop(connection)[0].join(PATIENCE_S)
                     connection.close()
                 else:
                     crew[connection] = crew[connection][0], index
-                    connection.send((index, item))
+                    _send(connection, (index, item))
                 yield answer
     finally:
         _dismiss(crew)
@@ -93,17 +94,22 @@ def _hire(work: Callable[[Any], Any]) -> tuple[Connection, BaseProcess]:
     return ours, process
 
 
+def _send(connection: Connection, order: object) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # a worker that died says so when it is listened to
+        connection.send(order)
+
+
 def _received(connection: Connection, process: BaseProcess, item: object) -> Answer[Any]:
     """The worker's answer; raises ChildProcessError where it died, RuntimeError for an error that is ours."""
     try:
         answer = connection.recv()
     except (EOFError, ConnectionResetError):
         process.join(PATIENCE_S)
-        how = f"signal {-process.exitcode}" if (process.exitcode or 0) < 0 else f"status {process.exitcode}"
-        raise ChildProcessError(
-            f"{item}: its worker was ended by {how}, for which lack of memory is the common cause; "
-            f"run it again with fewer --workers, it goes on where it stopped"
-        ) from None
+        status = process.exitcode or 0
+        how = (
+            f"was killed by signal {-status}, as happens without enough memory" if status < 0 else f"ended by {status}"
+        )
+        raise ChildProcessError(f"{item}: its worker {how}; run it again with fewer --workers") from None
     if isinstance(answer, str):
         raise RuntimeError(f"a worker failed at {item}:\n{answer}")
     return answer

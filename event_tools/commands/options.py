@@ -60,9 +60,11 @@ class ReadOptions:
     )
 
     def reading(self, start_us: int | None = None, stop_us: int | None = None, sided: bool = False) -> Reading:
-        """As readers take it; `sided` leaves out what `both` holds. Raises ValueError for a sensor that is no size."""
+        """As readers take it; `sided` leaves out what `both` holds. Raises ValueError for no size or empty window."""
         from event_tools.formats.reader import Reading
 
+        if start_us is not None and stop_us is not None and stop_us <= start_us:
+            raise ValueError(f"expected --start-us before --stop-us, got {start_us} and {stop_us}")
         order = "sort" if self.sort else "refuse"
         unsided = {} if sided else self.both()
         return Reading(

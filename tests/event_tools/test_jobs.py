@@ -289,12 +289,27 @@ def test_answers_come_with_the_index_of_their_item() -> None:
 
 
 def test_a_worker_that_is_killed_is_named_and_an_error_of_ours_is_not_hidden() -> None:
-    with pytest.raises(ChildProcessError, match=r"[56]: its worker was ended by signal 9, .*fewer --workers"):
+    with pytest.raises(ChildProcessError, match=r"[56]: its worker was killed by signal 9, .*; run it again"):
         list(answers(die, [5, 6], 2))
     with pytest.raises(RuntimeError, match="KeyError: 'ours'"):
         list(answers(fail, [5, 6], 2))
     with pytest.raises(KeyError):
         list(answers(fail, [5], 2))
+
+
+class Deadly:
+    """Work that ends the worker which receives it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (3,)
+
+    def __call__(self, _: object) -> None:
+        raise AssertionError("no worker lives to do this")
+
+
+def test_a_worker_that_dies_at_its_start_is_told_of_too() -> None:
+    with pytest.raises(ChildProcessError, match=r"its worker ended by 3; run it again with fewer --workers"):
+        list(answers(Deadly(), ["x" * (1 << 20)] * 2, 2))
 
 
 def test_workers_take_back_what_they_half_wrote_when_their_answers_are_not_wanted(tmp_path: Path) -> None:
