@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,3 +29,8 @@ def refused(result: Result) -> str:
     assert (result.status, result.out) == (2, "")
     assert result.err.startswith("event-tools: ") and result.err.count("\n") == 1
     return result.err
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """Bytes by name of all files below, hidden ones too."""
+    return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}

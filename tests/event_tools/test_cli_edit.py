@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from event_tools import info, read, write
 from event_tools.datasets import open_recordings
-from tests.event_tools.command_line import refused
+from tests.event_tools.command_line import contents, refused
 from tests.event_tools.test_datasets import folder, recording
 
 
@@ -61,3 +63,28 @@ def test_a_labelled_set_goes_into_one_file_and_back(run: Any, tmp_path: Path) ->
     again, before = open_recordings(tmp_path / "back"), open_recordings(source)
     assert (again.names, again.labels.tolist(), list(again)) == (before.names, before.labels.tolist(), list(before))
     assert json.loads(run("info", out, "--member", "Train/0/10", "--json").out)["events"] == 21
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("convert", "--to", "aedat4"),
+        ("frames", "--steps", 3),
+        ("unframe", "--to", "h5", "--seed", 5, "--placement", "linear"),
+        ("filter", "time_jitter:distance_us=3,seed=1", "--to", "h5"),
+        ("cut", "--to", "aedat4", "--every-events", 9),
+    ],
+)
+def test_shards_of_every_command_make_what_one_run_makes(run: Any, tmp_path: Path, command: tuple[Any, ...]) -> None:
+    source = folder(tmp_path / "set", tuple(f"{label}/{i}.bin" for label in "ab" for i in range(3)))
+    if command[0] == "unframe":
+        run("frames", source, tmp_path / "counts", "--steps", 4, "--workers", 1)
+        source = tmp_path / "counts"
+    name, *options = command
+    filters = options[:1] if name == "filter" else []
+    options = [*options[len(filters) :], "--workers", 1]
+    assert run(name, source, tmp_path / "whole", *filters, *options).status == 0
+    for shard in ("2/3", "0/3", "1/3"):
+        assert run(name, source, tmp_path / "parts", *filters, *options, "--shard", shard).status == 0
+    assert contents(tmp_path / "whole") == contents(tmp_path / "parts")
+    assert len(contents(tmp_path / "whole")) >= 7

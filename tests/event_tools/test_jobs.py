@@ -23,14 +23,10 @@ from event_tools.jobs import RECORD, Job, Task, plan, run_job, sweep
 from event_tools.pool import answers
 from event_tools.sources import expand
 from tests.data import ROOT
+from tests.event_tools.command_line import contents
 from tests.event_tools.test_datasets import folder, recording
 
 NAMES = tuple(f"{label}/{i}.bin" for label in "ab" for i in range(5))
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    """Bytes by name of all files below, hidden ones too."""
-    return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
 def convert(source: Path, out: Path, workers: int = 1, shard: tuple[int, int] = (0, 1), **options: Any) -> Any:
