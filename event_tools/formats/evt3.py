@@ -68,7 +68,7 @@ class _Evt3Reader(WordReader):
         from event_tools.kernels.evt3 import UNKNOWN, decode
 
         words = data.view(np.uint16)
-        t, x, y, p = empty_columns(self.most(data))
+        t, x, y, p = empty_columns(self.most(data) + 1)
         counts = np.zeros(3, np.int64)
         kept, stop, wrong = decode(words, state, self.lenient, t, x, y, p, counts)
         reason = _REASONS.get(wrong, "")

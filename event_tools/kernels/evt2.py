@@ -60,19 +60,19 @@ def decode(
     """
     high, opened = state[HIGH], state[OPEN] != 0
     now = high << 6
-    kept = 0
+    kept = np.uint64(0)  # an unsigned index is not asked whether it counts from the end
     for i in range(len(words)):
         word = words[i]
         kind = word >> 28
         if kind <= ON:
             if high < 0:
                 if not lenient:
-                    return kept, i, TIMELESS
+                    return np.int64(kept), i, TIMELESS
                 counts[UNTIMED] += 1
                 continue
             t[kept] = now | np.int64(word >> 22 & 0x3F)
             x[kept], y[kept], p[kept] = word >> 11 & 0x7FF, word & 0x7FF, kind
-            kept += 1
+            kept += np.uint64(1)
         elif kind == TIME_HIGH:
             high = later(high, np.int64(word & 0xFFFFFFF))
             now = high << 6
@@ -80,12 +80,12 @@ def decode(
             counts[TRIGGERS] += 1
         elif kind == CONTINUED:
             if not (words[i - 1] >> 28 >= IMU if i else opened):
-                return kept, i, STRAY
+                return np.int64(kept), i, STRAY
         elif kind >= IMU:
             counts[OTHER] += 1
         else:
-            return kept, i, UNKNOWN
-    return kept, len(words), WELL
+            return np.int64(kept), i, UNKNOWN
+    return np.int64(kept), len(words), WELL
 
 
 @njit(cache=True, nogil=True)

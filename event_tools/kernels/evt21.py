@@ -75,25 +75,25 @@ def decode(
     """Words into columns, as `kernels.evt2.decode` does; a word counts as one."""
     high, opened = state[HIGH], state[OPEN] != 0
     now = high << 6
-    kept = 0
+    kept = np.uint64(0)  # an unsigned index is not asked whether it counts from the end
     for i in range(0, len(words), 2):
         word, valid = words[i + upper], words[i + 1 - upper]
         kind = word >> 28
         if kind <= ON:
             if high < 0:
                 if not lenient:
-                    return kept, i // 2, TIMELESS
+                    return np.int64(kept), i // 2, TIMELESS
                 counts[UNTIMED] += _pixels(valid)
                 continue
             column, row, time = word >> 11 & 0x7FF, word & 0x7FF, now | np.int64(word >> 22 & 0x3F)
             if column > 2016 and valid >> (2048 - column):
-                return kept, i // 2, OUTSIDE
-            while valid:
-                if valid & 1:
-                    t[kept], x[kept], y[kept], p[kept] = time, column, row, kind
-                    kept += 1
-                valid >>= 1
-                column += 1
+                return np.int64(kept), i // 2, OUTSIDE
+            pixels = np.int64(valid)
+            while pixels:
+                below = (pixels & -pixels) - 1  # as many ones as there are pixels before the first that fired
+                t[kept], x[kept], y[kept], p[kept] = time, column + _pixels(below), row, kind
+                kept += np.uint64(1)
+                pixels &= pixels - 1
         elif kind == TIME_HIGH:
             high = later(high, np.int64(word & 0xFFFFFFF))
             now = high << 6
@@ -101,12 +101,12 @@ def decode(
             counts[TRIGGERS] += 1
         elif kind == CONTINUED:
             if not (words[i - 2 + upper] >> 28 >= OTHERS if i else opened):
-                return kept, i // 2, STRAY
+                return np.int64(kept), i // 2, STRAY
         elif kind == OTHERS:
             counts[OTHER] += 1
         else:
-            return kept, i // 2, UNKNOWN
-    return kept, len(words) // 2, WELL
+            return np.int64(kept), i // 2, UNKNOWN
+    return np.int64(kept), len(words) // 2, WELL
 
 
 @njit(cache=True, nogil=True)

@@ -17,6 +17,8 @@ TRIGGER, OTHERS, CONTINUED_12 = 0xA, 0xE, 0xF
 TRIGGERS, OTHER, UNTIMED = 0, 1, 2  # of the counts
 WELL, UNKNOWN, STRAY, TIMELESS, OUTSIDE, ROWLESS, BASELESS, SECOND = 0, 1, 2, 3, 4, 5, 6, 7  # what is wrong with a word
 
+COMMON = 1 << 2 * ADDR_Y | 0b11 << 2 * ADDR_X | 0b11 << 2 * TIME_LOW  # upper five bits of most words
+LOWEST = np.array([max(0, (value & -value).bit_length() - 1) for value in range(1 << 12)], np.uint8)  # bit that is set
 POPULATION = np.array([value.bit_count() for value in range(1 << 12)], np.uint8)  # bits that are set
 VALID = np.array([0] * VECT_12 + [0xFFF, 0xFF] + [0] * 10, np.uint16)  # which bits of a kind stand for pixels
 LOOP = 1 << 12
@@ -115,46 +117,49 @@ def decode(
     p: NDArray[np.uint8],
     counts: NDArray[np.int64],
 ) -> tuple[int, int, int]:
-    """Words into columns; lenient: events before the first time, row and base are counted, not refused.
+    """Words into columns, which have a place to spare; lenient: events before the first time, row and base are counted,
+    not refused.
 
     Returns the events, and how many words were read before the one that is wrong (all), and what is wrong with it.
     """
     high, row, base, polarity, opened = state[HIGH], state[ROW], state[BASE], state[POLARITY], state[OPEN] != 0
     now = high << 12 | state[LOW]
-    kept = 0
+    common = COMMON if high >= 0 and row >= 0 else 0
+    kept = np.uint64(0)  # an unsigned index is not asked whether it counts from the end
     for i in range(len(words)):
         word = np.int64(words[i])
         kind = word >> 12
-        if kind == ADDR_X:
-            if high < 0 or row < 0:
-                if not lenient:
-                    return kept, i, TIMELESS if high < 0 else ROWLESS
-                counts[UNTIMED] += 1
-                continue
+        if common >> (word >> 11) & 1:
+            # Nobody can predict which of the three comes next: all is written, and counts for an event only.
             t[kept], x[kept], y[kept], p[kept] = now, word & 0x7FF, row, word >> 11 & 1
-            kept += 1
+            kept += np.uint64(kind == ADDR_X)
+            row = word & 0x7FF if kind == ADDR_Y else row
+            now = high << 12 | word & 0xFFF if kind == TIME_LOW else now
+        elif kind == ADDR_X:
+            if not lenient:
+                return np.int64(kept), i, TIMELESS if high < 0 else ROWLESS
+            counts[UNTIMED] += 1
         elif kind in (VECT_12, VECT_8):
             valid = word & (0xFFF if kind == VECT_12 else 0xFF)
             column = base
             if base >= 0:
                 base += 12 if kind == VECT_12 else 8
-            if high < 0 or row < 0 or base < 0:
+            if not common or base < 0:
                 if not lenient:
-                    return kept, i, TIMELESS if high < 0 else ROWLESS if row < 0 else BASELESS
+                    return np.int64(kept), i, TIMELESS if high < 0 else ROWLESS if row < 0 else BASELESS
                 counts[UNTIMED] += POPULATION[valid]
                 continue
             if valid >> min(max(2048 - column, 0), 12):
-                return kept, i, OUTSIDE
+                return np.int64(kept), i, OUTSIDE
             while valid:
-                if valid & 1:
-                    t[kept], x[kept], y[kept], p[kept] = now, column, row, polarity
-                    kept += 1
-                valid >>= 1
-                column += 1
+                t[kept], x[kept], y[kept], p[kept] = now, column + LOWEST[valid], row, polarity
+                kept += np.uint64(1)
+                valid &= valid - 1
         elif kind == ADDR_Y:
             if word & 0x800:
-                return kept, i, SECOND
+                return np.int64(kept), i, SECOND
             row = word & 0x7FF
+            common = COMMON if high >= 0 else 0
         elif kind == TIME_LOW:
             now = high << 12 | word & 0xFFF
         elif kind == VECT_BASE_X:
@@ -163,16 +168,17 @@ def decode(
             new = later(high, word & 0xFFF)
             if new != high:  # the lower bits come next; until then they are 0
                 high, now = new, new << 12
+                common = COMMON if row >= 0 else 0
         elif kind == TRIGGER:
             counts[TRIGGERS] += 1
         elif kind in (CONTINUED_12, CONTINUED_4):
             if not (words[i - 1] >> 12 >= OTHERS if i else opened):
-                return kept, i, STRAY
+                return np.int64(kept), i, STRAY
         elif kind == OTHERS:
             counts[OTHER] += 1
         else:
-            return kept, i, UNKNOWN
-    return kept, len(words), WELL
+            return np.int64(kept), i, UNKNOWN
+    return np.int64(kept), len(words), WELL
 
 
 @njit(cache=True, nogil=True)
