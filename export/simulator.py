@@ -7,7 +7,7 @@ begins at rest, as on the chip with reset_interval=T and reset_offset=1. Source 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from export.running import currents, fire, run
 from export.synapses import sums
 
 Values = NDArray[np.float64]
+Neurons = Callable[[ChipLayer, torch.Tensor], torch.Tensor]
 
 _HALF = 1 << 23  # u and v are 24-bit numbers
 _TOGETHER = 1 << 23  # neuron steps in memory at once
@@ -30,6 +31,11 @@ def simulate(chip: Chip, spikes: ArrayLike, probes: Iterable[str] = ()) -> dict[
     spikes: (T, N, C, H, W) or (T, N, F), the module's input. Results (T, N, ...); a read-out's are real values, scaled
     back: x[t] of a real-valued layer, w[t] of a membrane.
     """
+    return run_chain(chip, spikes, probes, on_chip)
+
+
+def run_chain(chip: Chip, spikes: ArrayLike, probes: Iterable[str], neurons: Neurons) -> dict[str, Values]:
+    """`simulate` with other neurons: a function of a layer and its sums (T, N, *shape) int64 to what leaves it."""
     given = np.asarray(spikes)
     _check_input(chip, given)
     wanted = set(probes)
@@ -39,7 +45,7 @@ def simulate(chip: Chip, spikes: ArrayLike, probes: Iterable[str] = ()) -> dict[
     steps, samples = given.shape[:2]
     largest = max([layer.neurons for layer in chip.layers] + [int(np.prod(chip.input_shape))])
     together = max(1, _TOGETHER // max(1, steps * largest))
-    parts = [_simulate(chip, given[:, n : n + together], wanted) for n in range(0, samples, together)]
+    parts = [_simulate(chip, given[:, n : n + together], wanted, neurons) for n in range(0, samples, together)]
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
 
@@ -49,7 +55,7 @@ def _names(chip: Chip) -> list[str]:
     return encoder + [layer.name for layer in chip.layers] + readout
 
 
-def _simulate(chip: Chip, given: Values, wanted: set[str]) -> dict[str, Values]:
+def _simulate(chip: Chip, given: Values, wanted: set[str], neurons: Neurons) -> dict[str, Values]:
     names = _names(chip)
     keep = wanted | {names[-1]} | set(chip.sources)
     kept: dict[str, Values] = {}
@@ -61,7 +67,7 @@ def _simulate(chip: Chip, given: Values, wanted: set[str]) -> dict[str, Values]:
     frames = torch.from_numpy(np.ascontiguousarray(given)).to(torch.int64)
     frames = frames.reshape(steps * samples, *chip.frame_shape)
     for layer in chip.layers:
-        values = _neurons(layer, sums(layer, frames).reshape(steps, samples, *layer.shape))
+        values = neurons(layer, sums(layer, frames).reshape(steps, samples, *layer.shape))
         if layer.name in keep:
             kept[layer.name] = _own(layer, values)
         frames = values.flatten(0, 1)
@@ -72,7 +78,7 @@ def _simulate(chip: Chip, given: Values, wanted: set[str]) -> dict[str, Values]:
     return result
 
 
-def _neurons(layer: ChipLayer, a: torch.Tensor) -> torch.Tensor:
+def on_chip(layer: ChipLayer, a: torch.Tensor) -> torch.Tensor:
     """a: (T, N, *shape) int64 -> spikes, v after the step (membrane) or a itself (sigma), the same shape.
 
     Sigma gives the sum of a over the steps; its difference from step to step, which the host takes, is a.
