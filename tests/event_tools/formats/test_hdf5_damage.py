@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import tracemalloc
+import warnings
 import zlib
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pytest
 
 from event_tools import EventFileError, Events, read, write
 from event_tools.datasets import write_set
+from event_tools.formats.hdf5_output import Disk
 from event_tools.formats.reader import Reading
 from tests.event_tools.hostile import mutations, survives
 
@@ -193,3 +197,80 @@ def test_a_full_disk_is_one_error_and_leaves_neither_a_file_nor_a_crash(tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+class Full:
+    """A disk that takes `room` bytes."""
+
+    def __init__(self, room: int) -> None:
+        self.data, self.at, self.room = bytearray(), 0, room
+
+    def seek(self, at: int) -> None:
+        self.at = at
+
+    def write(self, part: memoryview) -> int:
+        if self.at >= self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = bytes(part[: self.room - self.at])
+        self.data[self.at : self.at + len(taken)] = taken
+        self.at += len(taken)
+        return len(taken)
+
+    def read(self, size: int) -> bytes:
+        return bytes(self.data[self.at : self.at + size])
+
+
+def test_what_a_full_disk_refuses_is_read_back_and_its_error_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    disk = Disk(tmp_path / "file")
+    disk.file.close()
+    disk.file = Full(room=6)  # type: ignore[assignment]
+    assert disk.write(b"abcd") == 4
+    disk.check()
+    assert disk.write(b"efgh") == 4  # two of them fit
+    disk.seek(2)
+    assert disk.write(b"CD") == 2  # nothing is written any more
+    disk.seek(0)
+    back = bytearray(10)
+    assert disk.readinto(back) == 10
+    assert back == b"abCDefgh\0\0"
+    with pytest.raises(OSError, match="No space left on device"):
+        disk.check()
+
+
+def test_a_chunk_whose_checksum_is_cut_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "one.h5", "w") as file:
+        for name, kind in zip("txyp", ("u4", "u2", "u2", "u1"), strict=True):
+            made = file.create_dataset(f"events/{name}", (16,), kind, chunks=(16,), compression=1)
+            packed = zlib.compress(bytes(16 * np.dtype(kind).itemsize))
+            made.id.write_direct_chunk((0,), packed[:-1] if name == "y" else packed)
+    with pytest.raises(
+        EventFileError, match="events/y cannot be decoded from event 0 on, expected a stream of 32 bytes"
+    ):
+        read(tmp_path / "one.h5", **ELSEWHERE)
+
+
+@pytest.mark.parametrize("packing", [{"compression": "lzf"}, {"compression": 1}, {}])
+def test_a_cut_file_of_others_gives_a_beginning_of_its_events_or_none(tmp_path: Path, packing: dict[str, Any]) -> None:
+    data = by_h5py(tmp_path / "one.h5", chunks=(32,), **packing).read_bytes()
+    kept = set()
+    for cut in range(1001, len(data), 97):
+        (tmp_path / "one.h5").write_bytes(data[:cut])
+        with warnings.catch_warnings(), suppress(EventFileError):
+            warnings.simplefilter("ignore")
+            events = read(tmp_path / "one.h5", tolerant=True, **ELSEWHERE)
+            assert events == EVENTS[: len(events)], cut
+            kept.add(len(events))
+    assert N in kept
+
+
+def test_half_an_address_at_the_cut_leads_nowhere(tmp_path: Path) -> None:
+    data = by_h5py(tmp_path / "one.h5", chunks=(N,)).read_bytes()
+    trees = [at for at in range(len(data)) if data[at : at + 5] == b"TREE\x01"]  # nodes that hold addresses of chunks
+    assert len(trees) == 4
+    for at in trees:
+        for cut in range(at + 24, at + 64, 3):  # the first key, its address and the key after it
+            (tmp_path / "one.h5").write_bytes(data[:cut])
+            with warnings.catch_warnings(), suppress(EventFileError):
+                warnings.simplefilter("ignore")
+                assert read(tmp_path / "one.h5", tolerant=True, **ELSEWHERE) in (EVENTS[:0], EVENTS), cut
