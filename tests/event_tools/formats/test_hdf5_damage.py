@@ -261,7 +261,7 @@ def test_a_cut_file_of_others_gives_a_beginning_of_its_events_or_none(tmp_path: 
             events = read(tmp_path / "one.h5", tolerant=True, **ELSEWHERE)
             assert events == EVENTS[: len(events)], cut
             kept.add(len(events))
-    assert N in kept
+    assert max(kept) > N // 2
 
 
 def test_half_an_address_at_the_cut_leads_nowhere(tmp_path: Path) -> None:
