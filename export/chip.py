@@ -11,7 +11,7 @@ One step of layer l, all in integers (lava's fixed-point LIF, one-step synaptic 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,12 @@ class Layout:
 def as_image(shape: Shape) -> tuple[int, int, int]:
     """(F,) as (F, 1, 1); (C, H, W) as it is."""
     return (shape[0], 1, 1) if len(shape) == 1 else (shape[0], shape[1], shape[2])
+
+
+def outputs_first(weight: NDArray[Any], groups: int) -> NDArray[Any]:
+    """A transposed convolution's weights (I, O / groups, kH, kW) as (O, I / groups, kH, kW)."""
+    grouped = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    return grouped.reshape(-1, *grouped.shape[2:])
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from export.chip import Layout, as_image
+from export.chip import Layout, as_image, outputs_first
 from export.network import Array, Conv, ConvTranspose, Dense, Map
 from export.running import apply
 
@@ -104,8 +104,7 @@ def by_outputs(linear: Conv | ConvTranspose, groups: int) -> Array:
     """Weights as (O, I / groups, kH, kW), where groups is the map's own or 1: then with zeros between its groups."""
     weight, own = linear.weight, linear.groups
     if isinstance(linear, ConvTranspose):
-        weight = weight.reshape(own, -1, *weight.shape[1:]).swapaxes(1, 2)
-        weight = weight.reshape(-1, *weight.shape[2:])
+        weight = outputs_first(weight, own)
     if groups == own:
         return weight
     outputs, inputs = len(weight) // own, weight.shape[1]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from export.chip import ChipLayer
+from export.chip import ChipLayer, outputs_first
 
 _DENSE_ENOUGH = 0.25
 _PERIODS = (2, 4, 8, 9, 16, 25, 32, 36, 49, 64, 128, 256, 1024)
@@ -40,19 +40,15 @@ def largest_sum(layer: ChipLayer, largest_input: int = 1) -> NDArray[np.int64]:
     """(O,) largest magnitude that each output channel's sum can reach: the positive or the negative weights alone."""
     weight = layer.weight.astype(np.int64)
     if layer.kind == "convT":
-        weight = weight.reshape(layer.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
-        weight = weight.reshape(-1, *weight.shape[2:])
+        weight = outputs_first(weight, layer.groups)
     rows = weight.reshape(len(weight), -1)
     return np.maximum(rows.clip(min=0).sum(1), -rows.clip(max=0).sum(1)) * largest_input
 
 
 def _exact_type(layer: ChipLayer, frames: torch.Tensor) -> torch.dtype:
     """The fastest type in which no partial sum is rounded."""
-    weight = np.abs(layer.weight.astype(np.int64))
-    axes = 0 if layer.kind != "convT" else 1
-    bound = int(np.moveaxis(weight, axes, 0).reshape(weight.shape[axes], -1).sum(1).max(initial=0))
-    if layer.kind == "convT":
-        bound *= weight.shape[0] // layer.groups
+    weight = layer.weight if layer.kind != "convT" else outputs_first(layer.weight, layer.groups)
+    bound = int(np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(1).max(initial=0))
     bound *= max(1, int(frames.abs().max())) if frames.numel() else 1
     if bound >= 1 << 53:
         raise ValueError(
@@ -72,8 +68,7 @@ def _as_convolution(
         (width - 1) * columns + 1 + layer.output_padding[1],
     )
     spread[:, :, : (height - 1) * rows + 1 : rows, : (width - 1) * columns + 1 : columns] = frames
-    grouped = weight.reshape(layer.groups, -1, *weight.shape[1:]).transpose(1, 2)
-    kernel = grouped.reshape(-1, *grouped.shape[2:]).flip(-2, -1)
+    kernel = torch.from_numpy(outputs_first(weight.numpy(), layer.groups)).flip(-2, -1)
     padding = tuple(layer.dilation[i] * (weight.shape[2 + i] - 1) - layer.padding[i] for i in (0, 1))
     spread = F.pad(spread, tuple(min(0, padding[i]) for i in (1, 1, 0, 0)))
     return spread, kernel, (max(0, padding[0]), max(0, padding[1]))
