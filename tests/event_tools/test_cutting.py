@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ import pytest
 from event_tools import EventFileError, Events, info, read, write
 from event_tools.convert import Conversion
 from event_tools.cutting import FIRST, Cut, Split
+from event_tools.files import write_as
 from event_tools.formats.reader import Reading
 from event_tools.jobs import Task
 from event_tools.merging import merge_files
+from event_tools.parts import joined
 from event_tools.sources import Item
 
 TEN = Events(np.arange(100, 200, 10), np.arange(10), np.arange(10)[::-1].copy(), np.arange(10) % 2, (16, 16))
@@ -87,14 +91,46 @@ def test_a_division_that_fails_takes_back_its_parts(tmp_path: Path) -> None:
 
 
 def test_the_part_that_tells_of_the_whole_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written: list[str] = []
-    monkeypatch.setattr("event_tools.cutting.write_as", lambda path, *_: written.append(path.name))
-    (tmp_path / "out").mkdir()
-    write(tmp_path / "one.aedat4", TEN)
-    Split(Conversion("aedat4"), events=4)(
-        Task(0, Item(tmp_path / "one.aedat4", "one.aedat4"), tmp_path / f"out/one{FIRST}.aedat4")
-    )
-    assert written == ["one-00001.aedat4", "one-00002.aedat4", "one-00000.aedat4"]
+    seen: list[list[str]] = []
+
+    def write_and_look(path: Path, *arguments: Any) -> None:
+        write_as(path, *arguments)
+        seen.append(sorted(file.name for file in path.parent.iterdir() if not file.name.startswith(".")))
+
+    monkeypatch.setattr("event_tools.cutting.write_as", write_and_look)
+    assert len(divided(tmp_path, events=4)) == 3
+    assert seen == [[], ["one-00001.aedat4"], ["one-00001.aedat4", "one-00002.aedat4"]]
+
+
+def test_what_the_first_part_cannot_hold_names_its_file(tmp_path: Path) -> None:
+    write(tmp_path / "one.aedat4", Events([1 << 24], [0], [0], [0], (16, 16)))
+    work = Split(Conversion("nmnist"), events=1)
+    with pytest.raises(EventFileError, match=r"out/one-00000\.bin: N-MNIST holds times 0 to"):
+        work(Task(0, Item(tmp_path / "one.aedat4", "one.aedat4"), tmp_path / f"out/one{FIRST}.bin"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_silent_parts_and_an_empty_recording_are_files_too(tmp_path: Path) -> None:
+    write(tmp_path / "one.aedat4", Events([1, 35], [0, 0], [0, 0], [0, 0], (16, 16)))
+    task = Task(0, Item(tmp_path / "one.aedat4", "one.aedat4"), tmp_path / f"out/one{FIRST}.aedat4")
+    assert Split(Conversion("aedat4"), microseconds=10)(task) == {"events": 2, "parts": 4}
+    found = [read(file) for file in sorted((tmp_path / "out").iterdir())]
+    assert [events.t.tolist() for events in found] == [[1], [], [], [35]]
+    for sizes in ({"events": 3}, {"microseconds": 3}):
+        write(tmp_path / "one.aedat4", Events.empty((16, 16)))
+        assert Split(Conversion("aedat4"), **sizes)(task) == {"events": 0, "parts": 1}
+        assert read(task.out) == Events.empty((16, 16))
+
+
+def test_parts_are_the_same_however_the_recording_comes(tmp_path: Path) -> None:
+    pieces = [TEN[:3], TEN[3:3], TEN[3:9], TEN[9:]]
+    for sizes in ({"events": 4}, {"microseconds": 25}):
+        split = Split(Conversion("aedat4"), **sizes, zero=True)
+        one = {k: list(g) for k, g in groupby(split._numbered(iter([TEN]), tmp_path), itemgetter(0))}
+        two = {k: list(g) for k, g in groupby(split._numbered(iter(pieces), tmp_path), itemgetter(0))}
+        assert one.keys() == two.keys()
+        for k in one:
+            assert joined([piece for _, piece in one[k]]) == joined([piece for _, piece in two[k]])
 
 
 def test_too_many_parts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
