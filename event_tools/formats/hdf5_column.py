@@ -23,6 +23,7 @@ from event_tools.formats.hdf5_values import BadRow
 DEFLATE, SHUFFLE, FLETCHER, ECF = 1, 2, 3, 0x8ECF
 NATIVE = ((), (DEFLATE,), (SHUFFLE, DEFLATE), (DEFLATE, FLETCHER), (SHUFFLE, DEFLATE, FLETCHER))
 LARGE_CHUNK = 1 << 20  # rows; a larger one than this and than twice the dataset holds nothing but a lie
+SMALL = 1 << 14  # values that are not worth numba, which takes half a second to import
 LARGE_BYTES = 1 << 26  # of a chunk that HDF5 itself decodes
 
 Decode = Callable[[], NDArray[Any]]
@@ -104,9 +105,7 @@ class Column:
             raise ValueError(f"expected {expected} bytes, got {len(data)}")
         low, high = low * self.across, high * self.across
         if SHUFFLE in used and self.item > 1:
-            from event_tools.kernels.hdf5 import unshuffled
-
-            data = unshuffled(data, self.item, self.chunk * self.across, low, high)
+            data = _unshuffled(data, self.item, self.chunk * self.across, low, high)
         else:
             data = data[low * self.item : high * self.item]
         return self._shaped(data, self.across)
@@ -227,6 +226,15 @@ def _inflated(data: NDArray[np.uint8], expected: int) -> bytes:
     if len(out) != expected or not unpacker.eof:
         raise ValueError(f"expected a stream of {expected} bytes, it is cut or holds more")
     return out
+
+
+def _unshuffled(planes: NDArray[np.uint8], size: int, rows: int, low: int, high: int) -> NDArray[np.uint8]:
+    """Rows low to high - 1 of a chunk that holds all first bytes, all second bytes, ... of its values."""
+    if high - low <= SMALL:
+        return np.ascontiguousarray(planes.reshape(size, rows)[:, low:high].T).reshape(-1)
+    from event_tools.kernels.hdf5 import unshuffled
+
+    return unshuffled(planes, size, rows, low, high)
 
 
 def _as_numpy(dataset: Any) -> bool:
