@@ -136,7 +136,7 @@ def _own_bias(link: Link) -> Array | None:
 
 
 def _free_of_traps(weight: Integers, kind: Kind) -> Integers:
-    """Where lava-dl would halve or zero a matrix, without positive weights and a power of two as its least, that gives 1.
+    """Of weights without a positive one, the least becomes 1 more if it is a power of two: lava-dl would spoil them.
 
     The matrix is shifted to fill 8 bits, clipped at -255, and cut off to fewer bits (`optimize_weight_bits`).
     """

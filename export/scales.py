@@ -125,7 +125,7 @@ def _below(theta: float, firing: Firing) -> tuple[int, float]:
 
 
 def _multiple(most: int, biases: Array, firing: Firing, step: float) -> int:
-    """K up to `most` that shifts threshold and biases least, in steps; the finest of equals if leaky, else the first."""
+    """K up to `most` that moves threshold and biases least, in steps; of equals the finest if leaky, else the first."""
 
     def shift(k: int) -> float:
         theta = k / step * firing.theta

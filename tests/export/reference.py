@@ -1,4 +1,4 @@
-"""The chip's rules once more, slowly and straight from their description: one lava step after another, in int64.
+"""The chip's rules once more, slowly, straight from their description: one lava step after another, in int64.
 
 Independent of `export`'s simulator: streams all samples one after the other through the one-step synaptic delays, clears
 u and v on the wavefront (reset_interval=T, reset_offset=1) and takes the aligned rows.
