@@ -1,0 +1,191 @@
+"""What a neuron makes of its input: a layer whose spikes are a new signal.
+
+Neurons act on each entry alone, so they may see their currents in any arrangement; steps must come in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from export import neurons
+from export.assembly import Found, plain, shape_of
+from export.network import INPUT, Conv, ConvTranspose, Neuron
+from export.signals import Mixed, Note, Outside, Rows, Signal, Tag, indexed
+from export.tracing import CONSTANT, Trace, tensors
+
+_ORDER = "use the neuron once a step, on steps 1 to T in order"
+
+
+def called(trace: Trace, part: nn.Module, args: Any, kwargs: Any, result: Any) -> None:
+    """Tag what a neuron returned: spikes first, then membranes."""
+    found: neurons.Found = trace.neurons[part]
+    inputs, outputs = tensors((args, kwargs)), tensors(result)
+    tag = trace.tag(inputs[0])
+    if tag is None or tag is CONSTANT:
+        why = "its input does not come from the example through operations that can be followed"
+        signal: Signal = _poison(trace, trace.refuse(trace.fault(type(part).__name__, why, "use layers of torch")))
+        rows = None
+    else:
+        signal, rows = _fired(trace, part, found, tag, inputs[0])
+    if rows is None:
+        _show_poison(trace, signal, outputs)
+        return
+    layer = trace.layers[signal.terms[0].source]
+    never = found.neuron is not None and np.all(np.isinf(found.neuron.threshold))
+    _show(trace, part, found, layer, rows, outputs, never)
+    if isinstance(getattr(part, "v", None), Tensor) and never:
+        last = rows.rows[-trace.batch :]
+        trace.show(part.v, Tag(layer.signal, _index(last, rows.gather, layer.signal.size, tuple(part.v.shape))))
+
+
+def _fired(trace: Trace, part: nn.Module, found: neurons.Found, tag: Tag, x: Tensor) -> tuple[Signal, Rows | None]:
+    """The signal of the neuron's spikes, and where the tensor shows it; no rows for what was refused."""
+    if found.problem is not None:
+        return _poison(trace, trace.refuse(trace.fault(*found.problem))), None
+    if tag.over is not None:
+        return _poison(trace, trace.refuse(tag.over.note.fault)), None
+    if isinstance(tag.signal, Outside):
+        for note in tag.signal.notes:
+            if note.fault is not None:
+                trace.faults.append(note.fault)
+        if not any(note.fault for note in tag.signal.notes) and tag.signal.base is not None:
+            words = "; ".join(note.words for note in tag.signal.notes)
+            why = f"its input is made by what only the host can do ({words})"
+            trace.refuse(trace.fault(type(part).__name__, why, "put neurons right behind a convolution or dense layer"))
+        return _poison(trace, None), None
+    try:
+        rows = trace.rows(tag, 2 if found.steps and not found.folded else 1)
+    except Mixed:
+        fault = trace.fault(type(part).__name__, "it mixes features, steps or samples", "hand it (T, N, ...)")
+        return _poison(trace, trace.refuse(fault)), None
+    return _in_order(trace, part, found, tag, rows, x)
+
+
+def _in_order(
+    trace: Trace, part: nn.Module, found: neurons.Found, tag: Tag, rows: Rows, x: Tensor
+) -> tuple[Signal, Rows | None]:
+    layer = trace.memory.get(("neuron", id(part)))
+    step = layer.calls if layer else 0
+    count = trace.steps if found.steps else 1
+    wanted = torch.arange(step * trace.batch, (step + count) * trace.batch)
+    still = trace.still and all(term.source == INPUT for term in tag.signal.terms)
+    now = rows.rows % trace.batch if still else rows.rows
+    want = wanted % trace.batch if still else wanted
+    if now.shape != want.shape or (now != want).any():
+        if not found.steps and len(rows.rows) == trace.steps * trace.batch and not step:
+            raise SeveralSteps(trace.here)
+        fault = trace.fault(type(part).__name__, "it sees steps twice, too few or out of order", _ORDER)
+        return _poison(trace, trace.refuse(fault)), None
+    if layer is None:
+        layer = _layer(trace, found.neuron, tag, rows, x, 2 if count > 1 or found.steps else 1)
+        if found.folded:
+            layer.shape = layer.shape if layer.fixed else shape_of(x.shape[1:])
+        trace.memory["neuron", id(part)] = layer
+    elif layer.feeds is not tag.signal or not torch.equal(layer.gather, rows.gather):
+        fault = trace.fault(
+            type(part).__name__,
+            "it gets its input from other weights at other steps (batch norm per step with different numbers, or a "
+            "neuron used twice)",
+            "use the same weights at every step, and a neuron of its own for each place",
+        )
+        return _poison(trace, trace.refuse(fault)), None
+    layer.calls += count
+    return layer.signal, replace(rows, rows=wanted)
+
+
+class SeveralSteps(Exception):
+    """A neuron for one step was handed all steps at once."""
+
+
+def _layer(trace: Trace, neuron: Neuron, tag: Tag, rows: Rows, x: Tensor, lead: int) -> Found:
+    feeds = tag.signal
+    shapes = [term.shape for term in feeds.terms if isinstance(term.map, (Conv, ConvTranspose))]
+    shape = shapes[0] if shapes else shape_of(x.shape[lead:])
+    if not shapes and int(np.prod(shape)) != feeds.size:
+        shape = (feeds.size,)
+    index = len(trace.layers)
+    signal = plain(trace.here, index, feeds.size, shape)
+    layer = Found(trace.here, signal, shape, bool(shapes), feeds, neuron, gather=rows.gather)
+    trace.layers.append(layer)
+    return layer
+
+
+def _show(
+    trace: Trace, part: nn.Module, found: neurons.Found, layer: Found, rows: Rows, outputs: list[Tensor], never: bool
+) -> None:
+    size = layer.signal.size
+    family = neurons.family(part)
+    if family == "snntorch" or not never:
+        spikes = outputs[0]
+        if never:
+            trace.show(spikes, trace_membrane(trace))
+        else:
+            trace.show(spikes, Tag(layer.signal, _index(rows.rows, rows.gather, size, tuple(spikes.shape))))
+            layer.seen.append(spikes)
+        for membrane in outputs[1:]:
+            shown = Tag(layer.signal, _index(rows.rows, rows.gather, size, tuple(membrane.shape)))
+            trace.show(membrane, shown if never else trace_membrane(trace))
+        return
+    _show_read_out(trace, part, layer, rows, outputs)
+
+
+def trace_membrane(trace: Trace) -> Tag:
+    """What no chip's layer passes on."""
+    return Tag(Outside(None))
+
+
+def _show_read_out(trace: Trace, part: nn.Module, layer: Found, rows: Rows, outputs: list[Tensor]) -> None:
+    """SpikingJelly's neurons that never fire return all membranes as a list, or decode them."""
+    size, batch = layer.signal.size, trace.batch
+    decode = getattr(part, "decode", None)
+    if len(outputs) == trace.steps and decode not in ("last_mem", "mean-mem", "max-mem", "max-abs-mem"):
+        for t, membrane in enumerate(outputs):
+            now = rows.rows[t * batch : (t + 1) * batch]
+            trace.show(membrane, Tag(layer.signal, _index(now, rows.gather, size, tuple(membrane.shape))))
+        return
+    last = Tag(layer.signal, _index(rows.rows[-batch:], rows.gather, size, tuple(outputs[0].shape)))
+    if decode == "last_mem":
+        trace.show(outputs[0], last)
+    elif decode is not None:
+        words = {"mean-mem": "mean", "max-mem": "largest value", "max-abs-mem": "value of largest size"}[decode]
+        fault = trace.fault(
+            f"{type(part).__name__} with decode", "neurons after it would have no steps", "use no decode"
+        )
+        trace.show(
+            outputs[0], Tag(Outside(layer.signal, (Note(f"the {words} of the membrane over the steps", fault),)))
+        )
+    else:  # a firing neuron whose threshold is infinite
+        trace.show(outputs[0], CONSTANT)
+
+
+def _index(rows: Tensor, gather: Tensor, size: int, shape: tuple[int, ...]) -> Tensor:
+    whole = rows[:, None] * size + gather
+    return torch.where(gather < 0, -1, whole).double().reshape(shape)
+
+
+def _poison(trace: Trace, _: Tag | None) -> Signal:
+    """Spikes of a layer that was refused: what follows is still looked at."""
+    return plain(trace.here, INPUT, 1, (1,))
+
+
+def _show_poison(trace: Trace, _: Signal, outputs: list[Tensor]) -> None:
+    """As if the output were spikes of a layer that nothing is known of."""
+    for spikes in outputs[:1]:
+        if spikes.dim() >= 2:
+            lead = 2 if spikes.shape[:2] == (trace.steps, trace.batch) else 1
+            rows = torch.arange(int(np.prod(spikes.shape[:lead])))
+            size = int(np.prod(spikes.shape[lead:]))
+            index = len(trace.layers)
+            shape = shape_of(spikes.shape[lead:]) if spikes.dim() > lead else (size,)
+            signal = plain(trace.here, index, size, shape)
+            trace.layers.append(Found(trace.here, signal, shape, False, trace.source.signal))
+            trace.show(spikes, Tag(signal, indexed(rows, size, tuple(spikes.shape))))
+        else:
+            trace.show(spikes, Tag(Outside(None)))
+    for other in outputs[1:]:
+        trace.show(other, Tag(Outside(None)))

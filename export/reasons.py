@@ -1,0 +1,69 @@
+"""Why a chip cannot do what a function of torch does, and what to use instead."""
+
+from __future__ import annotations
+
+from torch import nn
+
+_REAL = "it makes real values, and only spikes pass between a chip's layers"
+_BEFORE = "leave it out, or keep it after the last layer for the host"
+_NORM = "it divides by the spread of the present values, which no neuron knows"
+_REASONS = {
+    **dict.fromkeys(
+        ("group_norm", "layer_norm", "instance_norm", "local_response_norm", "rms_norm"),
+        (_NORM, "use batch norm, which folds into the weights"),
+    ),
+    **dict.fromkeys(
+        (
+            "matmul",
+            "__matmul__",
+            "__rmatmul__",
+            "bmm",
+            "baddbmm",
+            "einsum",
+            "scaled_dot_product_attention",
+            "multi_head_attention_forward",
+        ),
+        (
+            "it multiplies activations by activations (attention), and a chip's weights do not change",
+            "use convolutions or dense layers",
+        ),
+    ),
+    **dict.fromkeys(
+        ("mul", "__mul__", "__rmul__", "__imul__", "multiply", "addcmul"),
+        (
+            "it multiplies activations by activations, and a chip's layers pass on only spikes",
+            "use the spikes alone: convolution, batch norm, LIF",
+        ),
+    ),
+    **dict.fromkeys(("softmax", "log_softmax"), ("it divides by a sum over neurons", _BEFORE)),
+    **dict.fromkeys(
+        ("cat", "concat", "concatenate", "stack", "hstack", "vstack"),
+        ("a chip's layer has one layer before it", "add the spikes to the input of a later neuron: LIF(conv(s1) + s0)"),
+    ),
+    **dict.fromkeys(
+        ("gt", "ge", "lt", "le", "where", "heaviside", "__gt__", "__ge__", "__lt__", "__le__"),
+        ("neurons written out as functions are not recognised", "use SpikingJelly's IF, LIF or PLIF modules"),
+    ),
+    **dict.fromkeys(
+        ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d"),
+        ("the maximum of real values is not a sum", "pool the spikes, after the neuron, or use average pooling"),
+    ),
+}
+_WHAT = {
+    **dict.fromkeys(
+        ("mul", "__mul__", "__rmul__", "__imul__", "multiply", "addcmul"), "x * LIF(x), a product of activations"
+    ),
+    **dict.fromkeys(("matmul", "__matmul__", "bmm"), "attention, a product of activations"),
+    **dict.fromkeys(("cat", "concat", "concatenate"), "a concatenation"),
+    **dict.fromkeys(("add", "__add__", "__iadd__", "__radd__", "sub", "__sub__"), "a sum"),
+}
+
+
+def reason(name: str, part: nn.Module | None) -> tuple[str, str, str]:
+    """What it is, why it cannot be exported, what to use: for a function called in that module's forward."""
+    leaf = (
+        part is not None and not list(part.children()) and type(part).__module__.startswith(("torch.", "spikingjelly."))
+    )
+    what = _WHAT.get(name) or (part.__class__.__name__ if leaf and part is not None else name)
+    why, instead = _REASONS.get(name, (_REAL, _BEFORE))
+    return what, why, instead
