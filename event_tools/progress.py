@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from event_tools.command import tell
 
 NAME = "event-tools"
+DELAY_S = 1  # for less than this one recording gets no bar
 T = TypeVar("T")
 
 
@@ -44,7 +45,7 @@ def events_progress(total: int | None, title: str) -> Iterator[Progress]:
     """A bar of events for one recording, `total` of them at most where that is known; none where nobody looks."""
     from tqdm import tqdm
 
-    look = {"unit": " events", "unit_scale": True, "dynamic_ncols": True, "delay": 1}
+    look = {"unit": " events", "unit_scale": True, "dynamic_ncols": True, "delay": DELAY_S}
     with tqdm(total=total, desc=title, file=sys.stderr, disable=not sys.stderr.isatty(), **look) as bar:
         yield Progress(bar)
 
