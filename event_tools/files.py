@@ -38,10 +38,11 @@ def read(
 
     format: one of `finding.FORMATS`; None asks the content, then the suffix. start_us, stop_us keep
     start_us <= t < stop_us. tolerant keeps what precedes a damage and warns. order="sort" sorts times that decrease
-    (stable), otherwise they are refused. convention, camera: how AEDAT 2.0 is read, see `formats.aedat2`. time_unit:
-    "us" or "s" for text and arrays that do not say. endianness: order of an EVT 2.1 file's words, "little" or
-    "legacy". member: which recording of an HDF5 file of many, by name or position; which stream of an AEDAT 4 or source
-    of an AEDAT 3 file, by number.
+    (stable), otherwise they are refused. convention: how axes and polarity of AEDAT 2.0 are meant, see
+    `formats.aedat2`; of text and plain arrays the order of columns, such as "txyp". camera: the chip of an AEDAT 2.0
+    file that does not name it. time_unit: "us" or "s" for text and arrays that do not say. endianness: order of an
+    EVT 2.1 file's words, "little" or "legacy". member: which recording of an HDF5 file of many, by name or position,
+    or which stream of an AEDAT file of several.
     The sensor's size is the argument, else the file's, else the format's default where all events fit, else it has to
     be given (a data set knows its own, see `datasets`). Raises EventFileError.
     """

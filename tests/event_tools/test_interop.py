@@ -8,48 +8,44 @@ import subprocess
 import sys
 from typing import Any
 
-import numpy as np
 import pytest
 
-from event_tools import Events, write
 from tests.data import ROOT
 
-
-def recordings() -> list[Events]:
-    """Usual and unusual ones; N-MNIST's format bounds time and place."""
-    rng = np.random.default_rng(0)
-
-    def random(n: int, last_us: int) -> Events:
-        t = np.sort(rng.integers(0, last_us, n))
-        return Events(t, rng.integers(0, 34, n), rng.integers(0, 34, n), rng.integers(0, 2, n), (34, 34))
-
-    return [random(4000, 300_000), random(25_000, (1 << 23) - 1), random(1, 300_000), random(2, 1)]
+AEDAT4 = ("aedat", "dv-processing", "dv", "faery", "tonic", "evutils", "eventcv")
+EQUAL = {  # what is read, event by event; other readers of a format do not know it or read it differently
+    "N-MNIST .bin": ("tonic", "spikingjelly"),
+    "SLAYER .bs2": ("spikingjelly",),
+    "AEDAT 2.0 DVS128, tonic": ("tonic internals",),
+    "AEDAT 2.0 DVS128, spikingjelly": ("spikingjelly internals",),
+    "AEDAT 3.1": ("spikingjelly", "dv", "evutils"),
+    "AEDAT 4.0 LZ4": (*AEDAT4, "evlib", "aestream"),
+    "AEDAT 4.0 none": (*AEDAT4, "evlib"),
+    "AEDAT 4.0 ZSTD": AEDAT4,
+    "HDF5 DSEC": ("h5py", "tonic's DSEC", "evutils", "eventcv", "evlib"),
+    "HDF5 rpg": ("h5py",),
+    "DAT": ("faery", "evutils", "eventcv", "expelliarmus", "aestream"),
+    "EVT2": ("faery", "evutils", "eventcv", "evlib", "expelliarmus"),
+    "EVT3": ("faery", "evutils", "eventcv", "evlib"),
+    "Event Stream 2.0": ("faery",),
+    "npz": ("numpy", "evutils", "eventcv"),
+    "npy": ("numpy",),
+    "CSV": ("numpy", "faery", "evutils", "eventcv"),
+}
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
+def answers() -> dict[tuple[str, str], dict[str, Any]]:
     """What the benchmark of readers says of each format and reader."""
-    folder = tmp_path_factory.mktemp("readers")
-    for i, events in enumerate(recordings()):
-        for suffix in (".bin", ".aedat4", ".h5"):
-            write(folder / f"{i}{suffix}", events)
     pythons = [python for python in (os.environ.get("NEUROGEN_READERS"), sys.executable) if python]
-    command = [sys.executable, str(ROOT / "benchmarks" / "readers.py"), str(folder), "--python", *pythons]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    command = [sys.executable, str(ROOT / "benchmarks" / "readers.py"), "--python", *pythons]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return {(line["format"], line["reader"]): line for line in map(json.loads, result.stdout.splitlines())}
 
 
 @pytest.mark.interop
 @pytest.mark.parametrize(
-    ("format", "reader"),
-    [
-        ("bin", "tonic"),
-        ("bin", "spikingjelly"),
-        ("aedat4", "aedat"),
-        ("aedat4", "dv-processing"),
-        ("aedat4", "tonic"),
-        ("hdf5", "h5py"),
-    ],
+    ("format", "reader"), [(name, reader) for name, readers in EQUAL.items() for reader in readers]
 )
 def test_an_independent_reader_finds_the_same_events(
     answers: dict[tuple[str, str], dict[str, Any]], format: str, reader: str
@@ -58,4 +54,4 @@ def test_an_independent_reader_finds_the_same_events(
     if answer["equal"] is None:
         pytest.skip(f"{reader} is not installed here; name an interpreter that has it in $NEUROGEN_READERS")
     assert answer["equal"], answer["why"]
-    assert (answer["files"], answer["events"]) == (4, 29_003)
+    assert answer["files"] >= 2 and answer["events"] > 25_000
