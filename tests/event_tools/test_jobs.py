@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from event_tools import EventFileError, read, write
-from event_tools.atomic import replacing
 from event_tools.convert import Conversion
 from event_tools.jobs import RECORD, Job, Task, plan, run_job, sweep
 from event_tools.pool import answers
@@ -25,6 +24,7 @@ from event_tools.sources import expand
 from tests.data import ROOT
 from tests.event_tools.command_line import contents
 from tests.event_tools.test_datasets import folder, recording
+from tests.event_tools.workers import Deadly, die, double, fail, hold
 
 NAMES = tuple(f"{label}/{i}.bin" for label in "ab" for i in range(5))
 
@@ -123,7 +123,7 @@ def test_what_is_there_is_kept_and_only_the_rest_is_made(tmp_path: Path) -> None
     assert (out / "b/1.aedat4").read_bytes() == b"left alone"
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGTERM, 2), (signal.SIGINT, 2), (signal.SIGHUP, 1)])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGTERM, 1), (signal.SIGINT, 2), (signal.SIGHUP, 1)])
 def test_a_stopped_job_leaves_whole_files_and_no_process_and_goes_on(
     tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:
@@ -253,29 +253,10 @@ def test_an_unknown_suffix_is_part_of_the_name(tmp_path: Path) -> None:
     assert plan(items, tmp_path, ".h5", (), "-00000")[0].out == tmp_path / "a/1.5.bin-00000.h5"
 
 
-def die(_: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def fail(_: object) -> None:
-    raise KeyError("ours")
-
-
-def hold(path: Path) -> None:
-    """Half-write a file, and take a minute over it."""
-    with replacing(path) as temporary:
-        temporary.touch()
-        time.sleep(60)
-
-
 def interrupt(condition: Any) -> None:
     """Ctrl-C in the main thread once a condition holds."""
     until(condition)
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-
-def double(number: int) -> int:
-    return 2 * number
 
 
 def test_answers_come_with_the_index_of_their_item() -> None:
@@ -293,16 +274,6 @@ def test_a_worker_that_is_killed_is_named_and_an_error_of_ours_is_not_hidden() -
         list(answers(fail, [5], 2))
 
 
-class Deadly:
-    """Work that ends the worker which receives it."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os._exit, (3,)
-
-    def __call__(self, _: object) -> None:
-        raise AssertionError("no worker lives to do this")
-
-
 def test_a_worker_that_dies_at_its_start_is_told_of_too() -> None:
     with pytest.raises(ChildProcessError, match=r"its worker ended by 3; run it again with fewer --workers"):
         list(answers(Deadly(), ["x" * (1 << 20)] * 2, 2))
@@ -318,7 +289,7 @@ def test_workers_take_back_what_they_half_wrote_when_their_answers_are_not_wante
 
 def test_a_worker_in_the_middle_of_a_long_file_ends_with_its_parent(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path\nfrom event_tools.pool import answers\nfrom tests.event_tools.test_jobs import hold\n"
+        "from pathlib import Path\nfrom event_tools.pool import answers\nfrom tests.event_tools.workers import hold\n"
         f"list(answers(hold, [Path({str(tmp_path / 'one')!r}), Path({str(tmp_path / 'two')!r})], 2))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
