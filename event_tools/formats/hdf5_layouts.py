@@ -75,7 +75,9 @@ def _prophesee(h5: Hdf5) -> Layout | None:
     if dataset is None:
         return None
     size = size_told(h5, h5.root.attrs, h5.find("CD").attrs, dataset.attrs)
-    return Layout("Prophesee CD", _compound(h5, dataset), sensor_size=size)
+    triggers = h5.dataset("EXT_TRIGGER/events")
+    streams = {} if triggers is None or triggers.ndim != 1 else {"triggers": len(triggers)}
+    return Layout("Prophesee CD", _compound(h5, dataset), sensor_size=size, streams=streams)
 
 
 def _tonic(h5: Hdf5) -> Layout | None:

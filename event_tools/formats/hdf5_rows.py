@@ -36,7 +36,8 @@ class Layout:
     """How a file holds a recording, found by its structure.
 
     fields: of t and x always; without y it is 0, without p 1. shift: microseconds on every time. index: opens that of
-    the first event at or after each millisecond, of times as stored. version: the layout's name.
+    the first event at or after each millisecond, of times as stored. version: the layout's name. streams: how much there
+    is of other kinds of data.
     """
 
     version: str
@@ -46,6 +47,7 @@ class Layout:
     sensor_size: tuple[int, int] | None = None
     default_size: tuple[int, int] | None = None
     provenance: dict[str, Plain] = field(default_factory=dict)
+    streams: dict[str, int] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[Column]:
@@ -91,6 +93,7 @@ class RowsReader(Reader):
             default_size=layout.default_size,
             capacity=self.rows if self.rows <= SURE * h5.size else None,
             provenance=layout.provenance,
+            streams=dict(layout.streams),
         )
 
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:

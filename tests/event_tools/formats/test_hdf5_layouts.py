@@ -128,6 +128,12 @@ def test_a_camera_is_chosen_by_member(tmp_path: Path) -> None:
         read(made(tmp_path / "two.h5", rpg), member="left")
 
 
+def test_prophesees_triggers_are_counted(tmp_path: Path) -> None:
+    with h5py.File(made(tmp_path / "one.h5", prophesee), "a") as file:
+        file["EXT_TRIGGER/events"] = np.zeros(5, [("p", "i2"), ("t", "i8"), ("id", "i2")])
+    assert info(tmp_path / "one.h5").streams == {"triggers": 5}
+
+
 def test_sensor_resolution_comes_in_both_orders(tmp_path: Path) -> None:
     for sides in ((180, 240), (240, 180), np.array([240.0, 180.0])):
         with h5py.File(made(tmp_path / "one.h5", rpg), "a") as file:
