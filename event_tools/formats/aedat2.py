@@ -116,21 +116,19 @@ class _Aedat2Reader(Reader):
 
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:
         extra = (self.size - self.start) % RECORD
-        blocks = record_blocks(self.file, self.start, self.size - extra, RECORD)
-        shift, last, done = 0, None, self.start
+        blocks = record_blocks(self.file, self.path, self.start, self.size - extra, RECORD)
+        shift, last = 0, None
         for at, data, columns, bad, wraps, ends in in_order(partial(_decoded, self.camera, self.turns), blocks):
             if last is not None and ends[0] - last < -(1 << 31):
                 shift += 1 << 32
             if shift:
                 columns.t[:] += shift
-            shift, last, done = shift + (wraps << 32), ends[1], at + len(data)
+            shift, last = shift + (wraps << 32), ends[1]
             yield columns
             if bad >= 0:
                 damaged(self.path, self._bad_address(data, bad), at + RECORD * bad, self.tolerant)
                 return
-        if done != self.size - extra:
-            damaged(self.path, "expected more records, the file became shorter while it was read", done, self.tolerant)
-        elif extra:
+        if extra:
             reason = f"expected records of {RECORD} bytes, the last one has {extra}"
             damaged(self.path, reason, self.size - extra, self.tolerant)
 

@@ -133,7 +133,7 @@ class _Aedat3Reader(Reader):
 
         _, _, _, _, overflow, _, number, valid = PACKET.unpack(head)
         start, total = at + PACKET.size, 0
-        for place, data in record_blocks(self.file, start, start + RECORD * number, RECORD):
+        for place, data in record_blocks(self.file, self.path, start, start + RECORD * number, RECORD):
             kept, wrong = unpack_events(data, len(data) // RECORD, overflow, self.height, *columns, 0)
             if wrong:
                 damaged(self.path, self._reason(BAD_EVENT, head, at), place, self.tolerant)

@@ -6,10 +6,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from event_tools.errors import EventFileError
 
 THREADS = min(4, os.cpu_count() or 1)
 BLOCK = 1 << 20  # bytes that stay in a core's cache
@@ -53,13 +56,18 @@ def read_at(file: BinaryIO, at: int, size: int) -> NDArray[np.uint8]:
 
 
 def record_blocks(
-    file: BinaryIO, start: int, stop: int, record: int, block: int = BLOCK
+    file: BinaryIO, path: Path, start: int, stop: int, record: int, block: int = BLOCK
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """(place in the file, bytes) of blocks of whole records from `start` to `stop`, which lie records apart."""
+    """(place in the file, bytes) of blocks of whole records from `start` to `stop`, which lie records apart.
+
+    Raises EventFileError, about `path`, where the file ends before `stop`, since it became shorter meanwhile.
+    """
     step = max(record, block // record * record)
     for at in range(start, stop, step):
         data = read_at(file, at, min(step, stop - at))
-        yield at, data[: len(data) // record * record]
+        if len(data) < min(step, stop - at):
+            raise EventFileError(path, f"expected {stop} bytes, it became shorter while it was read", at + len(data))
+        yield at, data
 
 
 def _take(source: Iterator[Any], count: int) -> Iterator[Any]:

@@ -98,12 +98,13 @@ class _CsvReader(Reader):
         at = self.start
         while at < self.size:
             data = read_at(self.file, at, min(BLOCK, self.size - at))
-            if at + len(data) < self.size and len(data):
+            if len(data) < min(BLOCK, self.size - at):  # a line that is cut may look like a whole one
+                reason = f"expected {self.size} bytes, it became shorter while it was read"
+                raise EventFileError(self.path, reason, at + len(data))
+            if at + len(data) < self.size:
                 ends = np.flatnonzero(data[-HEAD:] == 10)
                 if len(ends):
                     data = data[: len(data) - min(HEAD, len(data)) + int(ends[-1]) + 1]
-            if not len(data):
-                return
             yield at, data
             at += len(data)
 

@@ -43,7 +43,7 @@ class _NmnistReader(Reader):
 
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:
         shift = 0
-        blocks = record_blocks(self.file, 0, self.size - self.size % RECORD, RECORD)
+        blocks = record_blocks(self.file, self.path, 0, self.size - self.size % RECORD, RECORD)
         for columns, overflow_us in in_order(_decoded, blocks):
             if shift:
                 columns.t[:] += shift

@@ -55,7 +55,7 @@ class _NpyReader(Reader):
         count, record = self.capacity or 0, self.dtype.itemsize
         first = 0 if start_us is None else bisect_left(range(count), start_us, key=self._time)
         stop = self.start + count * record
-        blocks = record_blocks(self.file, self.start + first * record, stop, record)
+        blocks = record_blocks(self.file, self.path, self.start + first * record, stop, record)
         seen = 0
         for columns, more in in_order(self._decoded, blocks):
             seen |= more

@@ -70,7 +70,7 @@ class WordReader(Reader):
         """
         if self.windowed:
             return None
-        blocks = record_blocks(self.file, self.start, self.stop, self.word, self.block)
+        blocks = record_blocks(self.file, self.path, self.start, self.stop, self.word, self.block)
         return sum(in_order(lambda block: self.most(block[1]), blocks))
 
     @abstractmethod
@@ -108,7 +108,7 @@ class WordReader(Reader):
         state = np.array(self.state, np.int64)
         if self.opened is not None and self.lenient:
             state[self.opened] = 1
-        for at, data in record_blocks(self.file, self.start, self.stop, self.word, self.block):
+        for at, data in record_blocks(self.file, self.path, self.start, self.stop, self.word, self.block):
             before = state.copy()
             self.advance(data, state)
             if start_us is None or self.until(state) + self.origin_us >= start_us:

@@ -56,7 +56,7 @@ class SlayerReader(Reader):
         record = self.layout.record
         count = self.size // record
         first = 0 if start_us is None else bisect_left(range(count), start_us, key=self._time)
-        blocks = record_blocks(self.file, first * record, count * record, record)
+        blocks = record_blocks(self.file, self.path, first * record, count * record, record)
         for columns, bad in in_order(partial(_decoded, self.layout), blocks):
             if bad >= 0:
                 at = columns.byte_of(bad) if columns.byte_of else 0
