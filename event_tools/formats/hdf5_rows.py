@@ -36,8 +36,8 @@ class Layout:
     """How a file holds a recording, found by its structure.
 
     fields: of t and x always; without y it is 0, without p 1. shift: microseconds on every time. index: opens that of
-    the first event at or after each millisecond, of times as stored. version: the layout's name. streams: how much there
-    is of other kinds of data.
+    the first event at or after each millisecond, of times as stored. version: the layout's name. streams: counts of
+    other kinds of data.
     """
 
     version: str
