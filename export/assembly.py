@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch import Tensor
 
 from export.folding import CannotFold
-from export.network import INPUT, Array, Conv, Dense, Layer, Map, Network, Neuron, Shape, Synapses
+from export.network import INPUT, Array, Conv, ConvTranspose, Dense, Layer, Map, Network, Neuron, Shape, Synapses
 from export.signals import Copy, Note, Signal, Term
 
 _LARGEST_DENSE_COPY = 4096  # neurons: a copy between flat layers is a diagonal matrix
@@ -19,8 +19,8 @@ _LARGEST_DENSE_COPY = 4096  # neurons: a copy between flat layers is a diagonal 
 class Found:
     """A layer of neurons, or the input: its own signal, and what feeds it.
 
-    shape: (C, H, W) or (F,); fixed: a convolution makes or reads it so; calls: steps seen; seen: the module's own
-    spikes with the rows and features they belong to, for checking.
+    shape: (C, H, W) or (F,); fixed: a convolution makes or reads it so; natural: the shape before one read it; calls:
+    steps seen; gather: the neuron behind each entry that the module shows; seen: the module's own spikes.
     """
 
     name: str
@@ -32,6 +32,10 @@ class Found:
     calls: int = 0
     gather: Tensor | None = None
     seen: list[Tensor] = field(default_factory=list)
+    natural: Shape = ()
+
+    def __post_init__(self) -> None:
+        self.natural = self.shape
 
     @property
     def grid(self) -> tuple[int, int] | None:
@@ -64,13 +68,25 @@ def network(
     needed = _needed(found, last)
     order = [i for i in range(len(found)) if i in needed]
     place = {INPUT: INPUT, **{old: new for new, old in enumerate(order)}}
-    built = [_layer(names[i], layers[i], found, source, place) for i in order]
+    _unread(layers, order, source, last)
+    built = [_layer(names[i], layers[i], place) for i in order]
     if last.real:
         shape = _real_shape(last, output)
         feeds = Found(last.name, last, shape, True, last)
         name = _distinct([*(layer.name for layer in built), last.name or module])[-1]
-        built.append(_layer(name, feeds, found, source, place))
+        built.append(_layer(name, feeds, place))
     return Network(source.shape, tuple(built), output, tuple(note.words for note in host))
+
+
+def _unread(layers: Sequence[Found], order: Sequence[int], source: Found, last: Signal) -> None:
+    """Give layers that no convolution reads in the end the shape that their neurons saw."""
+    terms = [term for feeds in (*(layers[i].feeds for i in order), last) for term in feeds.terms]
+    read = {term.source for term in terms if isinstance(term.map, (Conv, ConvTranspose)) and term.weighted}
+    for index in {INPUT, *order} - read:
+        layer = source if index == INPUT else layers[index]
+        made = layer.feeds.terms if layer.feeds else ()
+        if not any(isinstance(term.map, (Conv, ConvTranspose)) for term in made):
+            layer.shape = layer.natural
 
 
 def _needed(found: Sequence[Found], last: Signal) -> set[int]:
@@ -84,11 +100,11 @@ def _needed(found: Sequence[Found], last: Signal) -> set[int]:
     return needed
 
 
-def _layer(name: str, layer: Found, found: Sequence[Found], source: Found, place: dict[int, int]) -> Layer:
+def _layer(name: str, layer: Found, place: dict[int, int]) -> Layer:
     feeds = layer.feeds
     synapses = []
     for term in feeds.terms:
-        linear = term.map if not isinstance(term.map, Copy) else _copy(term.map, layer.shape, (*found, source))
+        linear = term.map if not isinstance(term.map, Copy) else _copy(term.map, layer.shape)
         synapses.append(Synapses(place[term.source], linear))
     return Layer(name, layer.shape, tuple(synapses), _bias(feeds.bias, layer.shape), _neuron(layer))
 
@@ -104,7 +120,7 @@ def _neuron(layer: Found) -> Neuron | None:
     return layer.neuron
 
 
-def _copy(copy: Copy, shape: Shape, _: Sequence[Found]) -> Map:
+def _copy(copy: Copy, shape: Shape) -> Map:
     """Copies of spikes: a 1x1 convolution of each channel, or a diagonal matrix."""
     if len(shape) == 3:
         by_channel = copy.scale.reshape(shape[0], -1)
@@ -137,7 +153,3 @@ def _distinct(names: Sequence[str]) -> list[str]:
             fresh = f"{name}#{number}"
         out.append(fresh)
     return out
-
-
-def renamed(layer: Layer, name: str) -> Layer:
-    return replace(layer, name=name)

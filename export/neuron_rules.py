@@ -61,6 +61,8 @@ def _fired(trace: Trace, part: nn.Module, found: neurons.Found, tag: Tag, x: Ten
     try:
         rows = trace.rows(tag, 2 if found.steps and not found.folded else 1)
     except Mixed:
+        if not found.steps and _all_steps(trace, tag):
+            raise SeveralSteps(trace.here) from None
         fault = trace.fault(type(part).__name__, "it mixes features, steps or samples", "hand it (T, N, ...)")
         return _poison(trace, trace.refuse(fault)), None
     return _in_order(trace, part, found, tag, rows, x)
@@ -96,6 +98,15 @@ def _in_order(
         return _poison(trace, trace.refuse(fault)), None
     layer.calls += count
     return layer.signal, replace(rows, rows=wanted)
+
+
+def _all_steps(trace: Trace, tag: Tag) -> bool:
+    if tag.index is None or tag.index.dim() < 3 or tag.index.shape[:2] != (trace.steps, trace.batch):
+        return False
+    try:
+        return len(trace.rows(tag, 2).rows) == trace.steps * trace.batch
+    except Mixed:
+        return False
 
 
 class SeveralSteps(Exception):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from export import assembly, neurons
+from export.checking import check
 from export.network import Network
 from export.neuron_rules import SeveralSteps, called
 from export.refusal import Fault, Refusal
@@ -37,7 +38,10 @@ def read(module: nn.Module, example_input: Tensor) -> Network:
     if trace.faults:
         raise Refusal(trace.faults)
     _trained(module)
-    return _network(trace, output, module)
+    network = _network(trace, output, module)
+    if example.dtype in (torch.float32, torch.float64):
+        check(trace, network, example)
+    return network
 
 
 def _example(module: nn.Module, example: Tensor) -> Tensor:

@@ -9,6 +9,15 @@ _BEFORE = "leave it out, or keep it after the last layer for the host"
 _NORM = "it divides by the spread of the present values, which no neuron knows"
 _REASONS = {
     **dict.fromkeys(
+        ("stack", "__setitem__"),
+        (
+            "a chip's weights are the same at every step (batch norm per step has numbers of its own)",
+            "use one batch norm for all steps",
+        ),
+    ),
+    "pad": ("it pads with something other than zeros", "use padding_mode='zeros'"),
+    "dropout": ("it drops at random in eval mode too", "use nn.Dropout, or pass training=self.training"),
+    **dict.fromkeys(
         ("group_norm", "layer_norm", "instance_norm", "local_response_norm", "rms_norm"),
         (_NORM, "use batch norm, which folds into the weights"),
     ),
@@ -37,7 +46,7 @@ _REASONS = {
     ),
     **dict.fromkeys(("softmax", "log_softmax"), ("it divides by a sum over neurons", _BEFORE)),
     **dict.fromkeys(
-        ("cat", "concat", "concatenate", "stack", "hstack", "vstack"),
+        ("cat", "concat", "concatenate", "hstack", "vstack"),
         ("a chip's layer has one layer before it", "add the spikes to the input of a later neuron: LIF(conv(s1) + s0)"),
     ),
     **dict.fromkeys(
@@ -50,6 +59,8 @@ _REASONS = {
     ),
 }
 _WHAT = {
+    "stack": "other layers at other steps",
+    "__setitem__": "other layers at other steps",
     **dict.fromkeys(
         ("mul", "__mul__", "__rmul__", "__imul__", "multiply", "addcmul"), "x * LIF(x), a product of activations"
     ),
@@ -61,9 +72,12 @@ _WHAT = {
 
 def reason(name: str, part: nn.Module | None) -> tuple[str, str, str]:
     """What it is, why it cannot be exported, what to use: for a function called in that module's forward."""
-    leaf = (
-        part is not None and not list(part.children()) and type(part).__module__.startswith(("torch.", "spikingjelly."))
-    )
-    what = _WHAT.get(name) or (part.__class__.__name__ if leaf and part is not None else name)
     why, instead = _REASONS.get(name, (_REAL, _BEFORE))
-    return what, why, instead
+    return _WHAT.get(name) or what_it_is(name, part), why, instead
+
+
+def what_it_is(name: str, part: nn.Module | None) -> str:
+    """The kind of layer, or in the forward of a larger module the function's name."""
+    if part is None or list(part.children()) or not type(part).__module__.startswith(("torch.", "spikingjelly.")):
+        return name
+    return type(part).__name__

@@ -16,7 +16,7 @@ class Fault:
     instead: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.what}: {self.why}; {self.instead}"
+        return f"{self.what}: {self.why}; {self.instead}"
 
 
 class Refusal(ValueError):
@@ -24,4 +24,7 @@ class Refusal(ValueError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(dict.fromkeys(faults))
-        super().__init__("\n".join(map(str, self.faults)))
+        layers: dict[str, list[str]] = {}
+        for fault in self.faults:
+            layers.setdefault(fault.name, []).append(" ".join(str(fault).split()))
+        super().__init__("\n".join(f"{name}: {'. Also '.join(texts)}" for name, texts in layers.items()))

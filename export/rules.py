@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from export import linear_rules
 from export.folding import CannotFold, scaled
-from export.reasons import reason
+from export.reasons import reason, what_it_is
 from export.refusal import Fault
 from export.signals import Mixed, Note, Outside, Signal, Tag
 from export.tracing import CONSTANT, Trace, as_float, note_over, over_time, tensors
@@ -108,10 +108,10 @@ def _made(call: Call, tags: list[Tag], made: list[Tensor]) -> list[Tag]:
     try:
         return [rule(call)] * len(made)
     except CannotFold as problem:
-        what, _, _ = reason(name, call.trace.part)
+        what = what_it_is(name, call.trace.part)
         return [call.outside(*tags, fault=call.trace.fault(what, problem.why, problem.instead))] * len(made)
     except Mixed:
-        what, _, _ = reason(name, call.trace.part)
+        what = what_it_is(name, call.trace.part)
         why = "it mixes features, steps or samples in a way that no layer of a chip does"
         fault = call.trace.fault(what, why, "use layers on (T, N, C, H, W) or (T, N, F)")
         return [call.outside(*tags, fault=fault)] * len(made)
@@ -137,6 +137,10 @@ def _moves(call: Call) -> bool:
 
 
 def _layout(call: Call, tags: list[Tag], made: list[Tensor]) -> list[Tag]:
+    if call.name.endswith("_as"):
+        tags = [tag for tag in (call.tag(call.args[0]),) if tag is not None]
+        if not tags:
+            return [call.outside(*_tags_of(call))] * len(made)
     if any(isinstance(tag.signal, Outside) for tag in tags):
         loud = call.name not in _QUIET
         joined = call.fault() if len(tags) > 1 else None
@@ -144,13 +148,17 @@ def _layout(call: Call, tags: list[Tag], made: list[Tensor]) -> list[Tag]:
         return [tag] * len(made)
     if any(t.signal is not tags[0].signal or t.over != tags[0].over for t in tags):
         return [call.trace.refuse(call.fault())] * len(made)
-    for tensor in tensors((call.args, call.kwargs)):
+    for tensor in tensors((call.args, call.kwargs)) if not call.name.endswith("_as") else ():
         if tensor.is_floating_point() and call.tag(tensor) is None and bool(tensor.any()):
             return [call.outside(*tags)] * len(made)
     args, kwargs = _numbers(call, call.args), _numbers(call, call.kwargs)
     moved = tensors(call.func(*args, **kwargs))
     notes = (Note(call.words, None),) if call.name not in _QUIET or call.name in ("permute", "transpose") else ()
     return [tags[0].moved(index, *notes) for index in moved]
+
+
+def _tags_of(call: Call) -> list[Tag]:
+    return [tag for t in tensors((call.args, call.kwargs)) if (tag := call.tag(t)) is not None]
 
 
 def _numbers(call: Call, nested: Any) -> Any:
@@ -198,6 +206,8 @@ def affine(call: Call, tag: Tag, factor: Tensor | None, shift: Tensor | None) ->
     scale, offset = (_per_feature(v, entry, known, size, zero) for v, zero in ((factor, 1.0), (shift, 0.0)))
     if tag.over is not None:
         offset = offset / tag.over.total
+    if (scale == 1).all() and not offset.any():
+        return tag
 
     def make() -> Signal:
         terms = tuple(replace(t, map=scaled(t.map, t.shape, scale)) for t in signal.terms)
