@@ -1,6 +1,6 @@
-"""The chip's rules once more, slowly, straight from their description: one lava step after another, in int64.
+"""The chip's rules once more, slowly, straight from their description: lava step after lava step, in int64.
 
-Independent of `export`'s simulator: streams all samples one after the other through the one-step synaptic delays, clears
+Independent of `export`'s simulator: streams all samples one after the other through the one-step delays, clears
 u and v on the wavefront (reset_interval=T, reset_offset=1) and takes the aligned rows.
 """
 
