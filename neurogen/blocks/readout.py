@@ -30,13 +30,16 @@ class ReadOut(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         x = aggregate(features, self.readout)
-        y = fold(self._frames, x).transpose(0, 1) if self.readout == "step" else self._frames(x)
-        if self.readout == "all":
+        return self.finish(fold(self.conv, x) if self.readout == "step" else self.conv(x))
+
+    def finish(self, y: Tensor) -> Tensor:
+        """What follows the convolution: (N, out', h, w), or (T, N, out', h, w) of read-out step -> as `forward`."""
+        if self.upscale > 1:
+            y = nn.functional.pixel_shuffle(y, self.upscale)
+        if self.readout == "step":
+            y = y.transpose(0, 1)
+        elif self.readout == "all":
             y = y.unflatten(1, (self.steps, -1))
         if self.output == "tanh":
             return torch.tanh(y)
         return nn.functional.softplus(y) if self.output == "softplus" else y
-
-    def _frames(self, x: Tensor) -> Tensor:
-        y = self.conv(x)
-        return nn.functional.pixel_shuffle(y, self.upscale) if self.upscale > 1 else y
