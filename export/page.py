@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 
-from export.report import LayerReport, Report
+from export.reporting import LayerReport, Report
 
-TEMPLATE = Path(__file__).with_name("report.html")
+TEMPLATE = Path(__file__).with_name("page.html")
 BAR = 120  # pixels of a rate of 1
 
 
