@@ -19,7 +19,7 @@ from export.chip import Chip, Layout
 from export.network import Conv, Dense, Network, Neuron
 from export.netx import write_netx
 from export.netx_reading import read_netx
-from export.quantise import quantise
+from export.quantising import quantise
 from export.simulator import simulate
 from tests.export.networks import chain, spikes, weights, zoo
 
