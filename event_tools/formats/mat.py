@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
-from event_tools.formats.hdf5_file import DEFLATE_RATIO, H5_ERRORS, Hdf5, short
+from event_tools.formats.hdf5_column import Column
+from event_tools.formats.hdf5_file import H5_ERRORS, Hdf5, short
 from event_tools.formats.hdf5_values import BadRow, coordinates, microseconds, polarities
 from event_tools.formats.mat5 import STRUCT, BadMat, Element, elements, opened_matrix
 from event_tools.formats.reader import Columns, Reader, Reading, damaged, one_of
@@ -34,6 +35,7 @@ TAXELS, ROWS, SENSOR = 100, 101, (10, 10)
 FIELDS = ("x", "y", "p", "ts")
 STEP = 1 << 16  # values at a time
 COLUMNS = 1 << 12  # of a spike train at a time
+LONGEST = 1 << 40  # values that MATLAB 7.3 keeps in one row
 
 
 def matches(head: bytes) -> bool:
@@ -154,25 +156,22 @@ class _Whole(_MatReader):
         self, h5: Hdf5, unit: str | None, version: str, found: dict[str, Any], size: tuple[int, int] | None
     ) -> None:
         super().__init__(h5.file, h5.path, h5.tolerant, unit, version, sensor_size=size)
-        self.h5, self.found = h5, found
         if h5.cut is not None:
             raise EventFileError(h5.path, "too little of it is left to read", h5.cut)
-        for name, dataset in found.items():
-            stored = dataset.id.get_storage_size()
-            chunk = int(np.prod(dataset.chunks or (0,), dtype=np.object_)) * dataset.dtype.itemsize
-            if dataset.dtype.kind not in "iuf" or dataset.nbytes > DEFLATE_RATIO * stored or chunk > 1 << 26:
-                raise EventFileError(
-                    h5.path, f"{name} declares {dataset.size} of {dataset.dtype} in {stored} bytes, which cannot be"
-                )
+        self.found = {name: Column(h5, dataset, widest=LONGEST) for name, dataset in found.items()}
+        for name, column in self.found.items():
+            if column.dtype.kind not in "iuf" or column.stored < column.rows:
+                raise EventFileError(h5.path, f"expected {name} to hold {column.rows} rows of numbers, it does not")
 
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:
         with self.noticing(None):
             if "spiketrain" in self.found:
-                dataset = self.found["spiketrain"]
-                for at in range(0, len(dataset), COLUMNS):
-                    yield _spikes(dataset[at : at + COLUMNS], self.unit, at)
+                train = self.found["spiketrain"]
+                for at in range(0, train.rows, COLUMNS):
+                    yield _spikes(train.piece(at, min(at + COLUMNS, train.rows))(), self.unit, at)
                 return
-            yield _joined({name: _column(name, one[()].reshape(-1), self.unit, 0) for name, one in self.found.items()})
+            values = {name: column.piece(0, column.rows)().reshape(-1) for name, column in self.found.items()}
+            yield _joined({name: _column(name, some, self.unit, 0) for name, some in values.items()})
 
 
 def _spikes(table: NDArray[Any], unit: str | None, row: int) -> Columns:

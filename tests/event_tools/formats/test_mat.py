@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +187,18 @@ def test_a_thousand_mutations_are_refused_or_events(tmp_path: Path, packed: bool
 def test_spike_trains_survive_a_thousand_mutations(tmp_path: Path) -> None:
     scipy_io.savemat(tmp_path / "one.mat", {"spiketrain": train()}, do_compression=True)
     assert survives((tmp_path / "one.mat").read_bytes(), "one.mat", exact=True) > 500
+
+
+def test_a_chunk_of_version_7_3_that_inflates_to_too_much_is_refused_without_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "one.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name in ("x", "y", "p", "ts"):
+            made = file.create_dataset(f"TD/{name}", (1, 100), "f8", chunks=(1, 100), compression="gzip")
+            made.id.write_direct_chunk((0, 0), zlib.compress(bytes(1 << 24), 9))
+    path.write_bytes(b"MATLAB 7.3 MAT-file" + path.read_bytes()[19:])
+    tracemalloc.start()
+    with pytest.raises(EventFileError, match="cannot be decoded from event 0 on, expected a stream of 800 bytes"):
+        read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
