@@ -1,11 +1,11 @@
 """From a trained spiking network to neuromorphic hardware: lava-dl netx / Loihi 2 networks and NIR.
 
-    network = export.read(module, example_input)
-    chip = export.quantise(network, inputs)
-    export.write_netx(chip, "decoder.net")
-    export.write_nir(network, "decoder.nir")
-    spikes = export.simulate(chip, inputs)
-    print(export.report(chip, inputs, network).agreement)
+network = export.read(module, example_input)
+chip = export.quantise(network, inputs)
+export.write_netx(chip, "decoder.net")
+export.write_nir(network, "decoder.nir")
+spikes = export.simulate(chip, inputs)
+print(export.report(chip, inputs, network).agreement)
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from export.chip import Chip
+    from export.network import Network
     from export.netx import write_netx
     from export.netx_reading import read_netx
-    from export.network import Network
     from export.nir import write_nir
     from export.nir_reading import read_nir
     from export.quantising import quantise

@@ -34,8 +34,8 @@ class Counter:
         self.layers = [Activity() for _ in chip.layers]
         self._places = {id(layer): index for index, layer in enumerate(chip.layers)}
         self._fan_out = [torch.from_numpy(one.fan_out).flatten().to(torch.int64) for one in found]
-        entering = torch.from_numpy(np.asarray(_entering(chip, inputs)) != 0)
-        self._pass_on(0, entering.flatten(2).sum((0, 1)))
+        messages = torch.from_numpy(np.asarray(entering(chip, inputs)) != 0)
+        self._pass_on(0, messages.flatten(2).sum((0, 1)))
 
     def __call__(self, layer: ChipLayer, a: torch.Tensor) -> torch.Tensor:
         values, index = on_chip(layer, a), self._places[id(layer)]
@@ -51,7 +51,7 @@ class Counter:
             self.layers[index].accumulates += int(each @ self._fan_out[index])
 
 
-def _entering(chip: Chip, inputs: ArrayLike) -> NDArray[np.generic]:
+def entering(chip: Chip, inputs: ArrayLike) -> NDArray[np.generic]:
     """(T, N, ...) what enters the chip: the input, or what the host makes of it."""
     if chip.encoder is None:
         return np.asarray(inputs)

@@ -1,4 +1,4 @@
-"""The `neurogen` command: train, sample, reconstruct, plot, info, configs, demo, doctor, events.
+"""The `neurogen` command: train, sample, reconstruct, export, plot, info, configs, demo, doctor, events.
 
 Answers go to stdout, talk to stderr. An error that a person can mend is one sentence and exit status 2. Everything
 heavy is imported inside the command that needs it, so that --help and --version are instant.
@@ -123,6 +123,38 @@ def reconstruct(
     _tune()
     figures = reconstruct_test_items(load(model, str(choose_device(device))), out, count, data)
     _print_figures(figures, as_json)
+
+
+@app.command("export", epilog="Example: neurogen export runs/demo/model --to netx,nir --out decoder")
+def export_command(
+    model: ModelPath,
+    out: Annotated[Path, typer.Option(help="New folder for the files and the report.")],
+    to: Annotated[str, typer.Option(help="Some of netx, nir, with commas.")] = "netx,nir",
+    part: Annotated[str, typer.Option(help="decoder or encoder.")] = "decoder",
+    data: Annotated[Optional[Path], typer.Option(help="Data to read instead of the model's own.")] = None,  # noqa: UP045
+    codes: Annotated[str, typer.Option(help="What takes the decoder's codes: host, or neurons on the chip.")] = "host",
+    readout: Annotated[
+        str, typer.Option(help="Where the last convolution runs: host, or on the chip as membrane or sigma.")
+    ] = "host",
+    per_channel: Annotated[
+        bool, typer.Option("--per-channel", help="A scale for each channel: closer, but needs a threshold for each.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model's decoder or encoder for neuromorphic hardware, with a report that compares it spike by spike."""
+    from export import Refusal
+    from neurogen.exporting import ExportOptions, export_model, summary
+    from neurogen.model import load
+
+    _tune()
+    options = ExportOptions(tuple(name.strip() for name in to.split(",")), part, codes, readout, per_channel)
+    try:
+        figures = export_model(load(model), out, data, options)
+    except Refusal as refusal:
+        tell("neurogen", f"the {part} cannot run on the chip, nothing was written; every layer that cannot:")
+        typer.echo(str(refusal), err=True)
+        raise typer.Exit(2) from None
+    _print_figures(figures if as_json else summary(figures, out), as_json)
 
 
 @app.command(epilog="Example: neurogen plot runs/digits")
