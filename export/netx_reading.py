@@ -44,10 +44,11 @@ def read_netx(path: str | PathLike[str]) -> Chip:
     if sidecar_path(net).exists():
         notes = _sidecar(sidecar_path(net))
         layers = restored(layers, notes)
+    whole = tuple(notes["output"]["shape"]) if notes and not notes["host"]["readout"] else None
     return Chip(
         tuple(notes["input"]["shape"]) if notes else input_shape,
         tuple(layers),
-        layers[-1].layout.shape,
+        layers[-1].layout.shape if whole is None else whole,
         notes["input"]["message_bits"] if notes else 0,
         loader="extended" if any(layer.kind == "convT" for layer in layers) else "stock",
     )

@@ -70,7 +70,12 @@ def convolution(blocks: list[Block], inputs: int, groups: int = 1) -> tuple[Arra
         taps.append(found)
     area = int(np.prod(blocks[0].target.grid)), int(np.prod(blocks[0].source.grid))
     outputs = max(block.target.start // area[0] + block.target.channels for block in blocks)
-    kernel = np.zeros((outputs, inputs // groups, windows[0].size, windows[1].size))
+    shape = outputs, inputs // groups, windows[0].size, windows[1].size
+    if len(blocks) == 1:
+        kernel = _phases(blocks[0], taps[0][0], taps[1][0], (windows[0], windows[1]), groups)
+        if kernel.shape == shape:
+            return kernel, (windows[0], windows[1])
+    kernel = np.zeros(shape)
     for block, rows, columns in zip(blocks, taps[0], taps[1], strict=True):
         part = _phases(block, rows, columns, (windows[0], windows[1]), groups)
         out, inp = block.target.start // area[0], block.source.start // area[1]

@@ -35,7 +35,7 @@ def quantised(link: Link, per_channel: bool, readout: Readout, limits: Limits) -
         name=link.name,
         kind=link.kind,
         shape=link.shape,
-        weight=_free_of_traps(np.rint(link.weight * _over_outputs(link, each)).astype(np.int32), link.kind),
+        weight=_free_of_traps(_rounded(link.weight * _over_outputs(link, each)), link.kind),
         v_threshold=_one_or_each(thresholds),
         v_decay=_one_or_each([decay(one.leak) for one in firing]),
         layout=link.layout,
@@ -82,10 +82,10 @@ def _scales(link: Link, biases: Array, firing: list[Firing], per_channel: bool, 
     number = int(link.channels.max()) + 1
     scales = [Scale(0.0)] * number
     for group in [[c] for c in range(number)] if per_channel else [list(range(number))]:
-        chosen = np.isin(link.channels, group)
-        sums = np.maximum(rows[chosen].clip(min=0).sum(1), -rows[chosen].clip(max=0).sum(1))
-        shared = _shared([firing[i] for i in np.flatnonzero(chosen)])
-        one = scale(rows[chosen], biases[chosen], shared, float(sums.max(initial=0)), limits)
+        chosen = np.flatnonzero(np.isin(link.channels, group))
+        some = rows if len(chosen) == len(rows) else rows[chosen]
+        most = max(float(some.clip(min=0).sum(1).max()), -float(some.clip(max=0).sum(1).min()))
+        one = scale(some, biases[chosen], _shared([firing[i] for i in chosen]), most, limits)
         for channel in group:
             scales[channel] = one
     alive = [one.value for one in scales if one.value]
@@ -112,6 +112,10 @@ def _over_outputs(link: Link, each: Array) -> Array:
         of_groups = np.repeat(each.reshape(link.groups, -1), len(link.weight) // link.groups, axis=0)
         return of_groups[:, :, None, None]
     return each.reshape(-1, *[1] * (link.weight.ndim - 1))
+
+
+def _rounded(weight: Array) -> Integers:
+    return np.rint(weight, out=weight).astype(np.int32)
 
 
 def _one_or_each(values: list[int]) -> int | Integers:

@@ -3,8 +3,8 @@
     network = ExtendedNetwork(net_config="decoder.net", reset_interval=T, reset_offset=1)
 
 A layer of type convT holds shape (C, H, W), weight (I, O / groups, kH, kW), stride, padding, dilation, groups and
-neuron, as lava-dl's slayer writes them. It becomes one Sparse connection with the kernel written out: the latency of one
-step, and the reset, of any other layer.
+neuron, as lava-dl's slayer writes them. It becomes one Sparse connection with the kernel written out, with the latency
+of one step, and the reset, of any other layer.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class ExtendedNetwork(hdf5.Network):
             neuron_params=self.get_neuron_params(entry["neuron"], **reset),
             input_shape=input_shape,
             weight=weight,
-            bias=entry["bias"] if "bias" in entry.keys() else None,
+            bias=entry["bias"] if "bias" in entry.keys() else None,  # noqa: SIM118 lava-dl's NetDict has no `in`
             input_message_bits=bits,
         )
         row = self._table_str(

@@ -7,7 +7,7 @@ import pytest
 
 from export.lowering import lower
 from export.running import run
-from tests.export.networks import run_chain, spikes, zoo
+from tests.export.zoo import run_chain, spikes, zoo
 
 ZOO = zoo(np.random.default_rng(5))
 

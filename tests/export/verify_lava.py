@@ -21,7 +21,7 @@ from export.netx import write_netx
 from export.netx_reading import read_netx
 from export.quantising import quantise
 from export.simulator import simulate
-from tests.export.networks import chain, spikes, weights, zoo
+from tests.export.zoo import chain, spikes, weights, zoo
 
 RUNNER = Path(export.lava.__path__[0]) / "run_netx.py"
 SEED, STEPS, SAMPLES = 5, 6, 2
