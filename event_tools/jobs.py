@@ -79,7 +79,10 @@ def plan(items: Sequence[Item], folder: Path, suffix: str, known: Iterable[str],
         stem = name.stem if name.suffix.lower() in known else name.name
         out = folder / name.with_name(f"{stem}{tail}{suffix}")
         if out in seen:
-            raise EventFileError(item.place, f"expected names that differ without their suffix, {out.name} comes twice")
+            raise EventFileError(
+                item.place,
+                f"expected names that differ without their suffix, {out.name} comes twice; give the folder above both",
+            )
         seen.add(out)
         tasks.append(Task(index, item, out))
     return tasks

@@ -134,7 +134,7 @@ def fitting_size(reader: Reader, path: Path, largest: tuple[int, int]) -> tuple[
         return size
     places = f"{largest[0]}, {largest[1]}" if largest[0] >= 0 else "none"
     raise EventFileError(
-        path, f"its sensor's size is unknown (largest x, y: {places}); give sensor_size=(width, height)"
+        path, f"its sensor's size is unknown (largest x, y: {places}); give sensor_size=(width, height), --sensor WxH"
     )
 
 

@@ -61,8 +61,8 @@ def expand(sources: Sequence[str], suffixes: Sequence[str] = tuple(SUFFIXES), me
     """All recordings that are named; raises EventFileError for a folder, pattern or archive that holds none.
 
     A file that is named stands for itself, whether it exists shows when it is opened. With one source, names are those
-    below it; with several, a folder's or archive's own name comes first. Two equal names are an EventFileError. With a
-    member, HDF5 files of many stand for that one recording.
+    below it; with several, a folder's or archive's own name comes first. With a member, HDF5 files of many stand for
+    that one recording.
     """
     found: list[list[Item]] = []
     many = len(sources) > 1
@@ -197,11 +197,7 @@ def _stem(path: Path) -> str:
 
 
 def _refuse_strays(items: Sequence[Item]) -> None:
-    seen: set[str] = set()
     for item in items:
         name = PurePath(item.name)
         if name.is_absolute() or name.drive or ".." in name.parts:
             raise EventFileError(item.place, "its name leads out of the folder, which is refused")
-        if item.name in seen:
-            raise EventFileError(item.place, f"two of these would be called {item.name}; give the folder above both")
-        seen.add(item.name)
