@@ -185,9 +185,8 @@ def _conv(node: Any, shape: Shape, dt: float) -> tuple[nn.Module, Shape]:
 
 
 def _pool(node: Any, shape: Shape, dt: float) -> tuple[nn.Module, Shape]:
-    kernel, stride, padding = (
-        _whole(getattr(node, n), 2, n != "padding") for n in ("kernel_size", "stride", "padding")
-    )
+    kernel, stride = (_whole(values, 2) for values in (node.kernel_size, node.stride))
+    padding = _whole(node.padding, 2, 0)
     divisor = 1 if type(node).__name__ == "SumPool2d" else None
     out = nn.functional.avg_pool2d(torch.empty(1, *shape, device="meta"), kernel, stride, padding)
     return layer.AvgPool2d(kernel, stride, padding, divisor_override=divisor), tuple(out.shape[1:])

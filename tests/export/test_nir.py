@@ -1,4 +1,4 @@
-"""NIR files say the same as their networks: by NIR's own equations in float64, and read back as SpikingJelly's layers."""
+"""NIR files say the same as their networks: by NIR's equations in float64, and read back by SpikingJelly's layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from export.network import INPUT, Conv, Dense, Layer, Network, Neuron, Synapses
 from export.nir import write_nir
 from export.nir_reading import read_nir
 from export.running import run
-from tests.export.networks import chain, spikes, weights, zoo
+from tests.export.zoo import chain, spikes, weights, zoo
 
 ZOO = zoo(np.random.default_rng(5))
 
@@ -127,14 +127,14 @@ def test_a_bias_that_differs_from_place_to_place_is_the_weight_of_a_constant_spi
 def test_such_a_bias_of_a_plain_convolution_is_refused_by_name(tmp_path: Path) -> None:
     network = ZOO["conv"]
     layers = (network.layers[0], replace(network.layers[1], bias=np.arange(256.0).reshape(4, 8, 8)))
-    with pytest.raises(ValueError, match="^1: its bias differs from place to place"):
+    with pytest.raises(ValueError, match=r"^1: its bias differs from place to place"):
         write_nir(replace(network, layers=layers), tmp_path / "a.nir")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_kernel_without_a_square_equal_is_refused_by_name(tmp_path: Path) -> None:
     network = chain((1, 8, 8), Conv(np.ones((1, 1, 2, 3))))
-    with pytest.raises(ValueError, match="^0: its kernel, 2 by 3, is not square"):
+    with pytest.raises(ValueError, match=r"^0: its kernel, 2 by 3, is not square"):
         write_nir(network, tmp_path / "a.nir")
 
 

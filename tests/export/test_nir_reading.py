@@ -1,4 +1,4 @@
-"""NIR files of other frameworks, and files that are wrong: read where the rules are exact, else refused in a sentence."""
+"""NIR files of other frameworks and wrong ones: read where the rules are exact, else refused in a sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spikingjelly.activation_based import neuron
 
 from export.nir import write_nir
 from export.nir_reading import read_nir
-from tests.export.networks import zoo
+from tests.export.zoo import zoo
 
 DT = 1e-4
 
@@ -97,7 +97,7 @@ def test_convolutions_pools_and_flatten_follow_their_shapes(tmp_path: Path) -> N
         (nir.LIF(**_of((1,), tau=DT / 2, r=1, v_leak=0, v_threshold=1, v_reset=0)), "at least a step of 0.0001 s"),
         (
             nir.LIF(**_of((1,), tau=DT * 2, r=1, v_leak=0.1, v_threshold=1, v_reset=0)),
-            "v_leak and v_reset to be the sa",
+            "v_leak and v_reset to be the",
         ),
         (nir.LIF(**_of((1,), tau=DT * 2, r=-1, v_leak=0, v_threshold=1, v_reset=0)), "a gain above 0"),
         (nir.LIF(**_of((1,), tau=DT * 2, r=1, v_leak=0, v_threshold=0, v_reset=0)), "a threshold above the reset"),

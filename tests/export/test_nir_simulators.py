@@ -1,4 +1,4 @@
-"""SpikingJelly, snnTorch and norse run our NIR files to the spikes of their networks, in an interpreter that has them."""
+"""SpikingJelly, snnTorch and norse run our NIR files to the spikes of their networks, in their own interpreter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from export.network import Conv, Dense, Network, Neuron
 from export.nir import write_nir
 from export.running import run
-from tests.export.networks import chain, lively, neuron, spikes, weights, zoo
+from tests.export.zoo import chain, lively, neuron, spikes, weights, zoo
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "nir_agreement.py"
 PYTHON = os.environ.get("NEUROGEN_NIR_PYTHON", "")
