@@ -20,7 +20,8 @@ class Found:
     """A layer of neurons, or the input: its own signal, and what feeds it.
 
     shape: (C, H, W) or (F,); fixed: a convolution makes or reads it so; natural: the shape before one read it; calls:
-    steps seen; gather: the neuron behind each entry that the module shows; seen: the module's own spikes.
+    steps seen; gather: the neuron behind each entry that the module shows; seen: the module's own spikes; membrane:
+    what stands for its membrane.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Found:
     gather: Tensor | None = None
     seen: list[Tensor] = field(default_factory=list)
     natural: Shape = ()
+    membrane: Signal | None = None
 
     def __post_init__(self) -> None:
         self.natural = self.shape

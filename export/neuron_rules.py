@@ -26,12 +26,16 @@ def called(trace: Trace, part: nn.Module, args: Any, kwargs: Any, result: Any) -
     found: neurons.Found = trace.neurons[part]
     inputs, outputs = tensors((args, kwargs)), tensors(result)
     tag = trace.tag(inputs[0])
+    before = trace.memory.get(("neuron", id(part)))
     if tag is None or tag is CONSTANT:
         why = "its input does not come from the example through operations that can be followed"
         signal: Signal = _poison(trace, trace.refuse(trace.fault(type(part).__name__, why, "use layers of torch")))
         rows = None
     else:
         signal, rows = _fired(trace, part, found, tag, inputs[0])
+        if rows is not None and not _own(trace, before, inputs[1:]):
+            what, why = type(part).__name__, "its membrane is set from outside"
+            trace.refuse(trace.fault(what, why, "hand back the membrane that it gave, and zeros at the first step"))
     if rows is None:
         _show_poison(trace, signal, outputs)
         return
@@ -134,20 +138,36 @@ def _show(
     if family == "snntorch" or not never:
         spikes = outputs[0]
         if never:
-            trace.show(spikes, trace_membrane(trace))
+            trace.show(spikes, CONSTANT)
         else:
             trace.show(spikes, Tag(layer.signal, _index(rows.rows, rows.gather, size, tuple(spikes.shape))))
             layer.seen.append(spikes)
         for membrane in outputs[1:]:
             shown = Tag(layer.signal, _index(rows.rows, rows.gather, size, tuple(membrane.shape)))
-            trace.show(membrane, shown if never else trace_membrane(trace))
+            trace.show(membrane, shown if never else _membrane(trace, layer))
         return
     _show_read_out(trace, part, layer, rows, outputs)
 
 
-def trace_membrane(trace: Trace) -> Tag:
-    """What no chip's layer passes on."""
-    return Tag(Outside(None))
+def _membrane(trace: Trace, layer: Found) -> Tag:
+    """What no chip's layer passes on while it fires; it may go back into the same neuron."""
+    if layer.membrane is None:
+        layer.membrane = plain(layer.name, trace.layers.index(layer), layer.signal.size, layer.shape)
+    what = f"the membrane of {layer.name}"
+    fault = trace.fault(what, "a chip's layer passes on spikes", "use the spikes, or a last neuron that never fires")
+    return Tag(Outside(layer.membrane, (Note(what, fault),)))
+
+
+def _own(trace: Trace, layer: Found | None, states: list[Tensor]) -> bool:
+    """Whether a neuron gets back the membrane that it gave before, or at the first step a constant."""
+    for state in states:
+        tag = trace.tag(state)
+        if layer is None and tag is CONSTANT:
+            continue
+        mine = (layer.membrane, layer.signal) if layer is not None else ()
+        if not isinstance(tag, Tag) or not any(trace.base(tag)[0] is one for one in mine):
+            return False
+    return True
 
 
 def _show_read_out(trace: Trace, part: nn.Module, layer: Found, rows: Rows, outputs: list[Tensor]) -> None:
@@ -159,9 +179,9 @@ def _show_read_out(trace: Trace, part: nn.Module, layer: Found, rows: Rows, outp
             now = rows.rows[t * batch : (t + 1) * batch]
             trace.show(membrane, Tag(layer.signal, _index(now, rows.gather, size, tuple(membrane.shape))))
         return
-    last = Tag(layer.signal, _index(rows.rows[-batch:], rows.gather, size, tuple(outputs[0].shape)))
     if decode == "last_mem":
-        trace.show(outputs[0], last)
+        index = _index(rows.rows[-batch:], rows.gather, size, tuple(outputs[0].shape))
+        trace.show(outputs[0], Tag(layer.signal, index))
     elif decode is not None:
         words = {"mean-mem": "mean", "max-mem": "largest value", "max-abs-mem": "value of largest size"}[decode]
         fault = trace.fault(

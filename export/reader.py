@@ -58,11 +58,11 @@ def _traced(module: nn.Module, example: Tensor, found: dict[nn.Module, neurons.F
     try:
         return _run(module, example, found, False)
     except Exception as problem:
-        if all(n.steps for n in found.values()) or not isinstance(problem, (SeveralSteps, RuntimeError, ValueError)):
+        if all(n.steps for n in found.values()):
             raise _unfit(example, problem) from problem
         try:
             return _run(module, example, found, True)
-        except (RuntimeError, ValueError, TypeError, IndexError, SeveralSteps):
+        except Exception:
             raise _unfit(example, problem) from problem
 
 
@@ -125,6 +125,8 @@ def _network(trace: Trace, output: Any, module: nn.Module) -> Network:
         raise Refusal([Fault(trace.root, type(module).__name__, why, "use layers of torch and SpikingJelly")])
     tensor, tag = shown
     base, notes = trace.base(tag)
+    if any(base is layer.membrane for layer in trace.layers):
+        raise Refusal([note.fault for note in notes[:1] if note.fault is not None])
     if base is trace.source.signal or not any(layer.neuron is not None for layer in trace.layers):
         raise ValueError(f"expected at least one spiking layer in {trace.root}, got none: add IF, LIF or PLIF neurons")
     shape, notes = _output(trace, tag, base, tensor, notes)
