@@ -1,7 +1,8 @@
 """The demo: recordings of handwritten digits in, recordings that a spiking network invented out, and a report.
 
-Five acts: simulated recordings written as .bin and read back; a spiking VQ-VAE; a spiking prior over its codes; forty
-recordings sampled by class; a page that shows and measures them. With `data`, the same on real N-MNIST.
+Six acts: simulated recordings written as .bin and read back; a spiking VQ-VAE; a spiking prior over its codes; forty
+recordings sampled by class; the decoder as files for a neuromorphic chip; a page that shows and measures it all. With
+`data`, the same on real N-MNIST.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from event_tools import Events
 from event_tools.realism import realism
 from neurogen.config import StageOneConfig, load_config
 from neurogen.data import RecordingData, classes_in_turn, open_data
+from neurogen.exporting import TARGETS, ExportOptions, export_model, has_nir
 from neurogen.model import Model, Samples, load
 from neurogen.rates import firing_rates
 from neurogen.recognition import CountClassifier
@@ -44,17 +46,17 @@ def run_demo(out: Path, find_config: Callable[[str], Path], data: Path | None = 
         check_free(out)
     name, extra = ("digits", []) if data is None else ("nmnist-small", [f"data.path={data}"])
     first, second = out / "first_stage", out / "prior"
-    _say(f"1/5  recordings ({'simulated digits' if data is None else data})")
+    _say(f"1/6  recordings ({'simulated digits' if data is None else data})")
     config = load_config(find_config(f"tts_vqvae/{name}"), extra)
     assert isinstance(config, StageOneConfig)
     train_set = open_data(config.data, config.model.steps, "train")
     test_set = open_data(config.data, config.model.steps, "test", scaling=train_set.scaling)
     _say(f"     {len(train_set)} to learn from, {len(test_set)} to compare with")
-    _say("2/5  a spiking VQ-VAE with a temporal codebook")
+    _say("2/6  a spiking VQ-VAE with a temporal codebook")
     train_run(config, first, resume=first.exists())
-    _say("3/5  a spiking prior over its codes")
+    _say("3/6  a spiking prior over its codes")
     train_run(load_config(find_config(f"prior/{name}"), [f"first_stage={first}"]), second, resume=second.exists())
-    _say("4/5  forty recordings, by class")
+    _say("4/6  forty recordings, by class")
     model = load(second)
     labels = np.repeat(np.arange(len(model.classes)), PER_CLASS)
     samples = model.sample(len(labels), labels=labels, seed=0)
@@ -63,15 +65,24 @@ def run_demo(out: Path, find_config: Callable[[str], Path], data: Path | None = 
     write_samples(samples, model, recordings, ("bin", "aedat4", "hdf5", "npz", "png", "html", "gif"), unfold=True)
     shutil.copyfile(recordings / "samples.gif", out / "recordings.gif")
     model.save(out / "model")
-    _say("5/5  how real they look")
-    report, figures = _measure(model, samples, train_set, test_set, out)
+    _say("5/6  its decoder for a neuromorphic chip")
+    shutil.rmtree(out / "chip", ignore_errors=True)
+    exported = export_model(model, out / "chip", options=ExportOptions(TARGETS if has_nir() else ("netx",)))
+    _say("6/6  how real they look")
+    report, figures = _measure(model, samples, train_set, test_set, out, exported)
     write_report(out / "report.html", report)
     _say(f"     {out / 'report.html'}, {recordings}, {out / 'recordings.gif'}, {out / 'model'}")
+    _say(f"     {out / 'chip' / 'report.html'}, its files beside it")
     return figures
 
 
 def _measure(
-    model: Model, samples: Samples, train_set: RecordingData, test_set: RecordingData, out: Path
+    model: Model,
+    samples: Samples,
+    train_set: RecordingData,
+    test_set: RecordingData,
+    out: Path,
+    exported: dict[str, Any],
 ) -> tuple[ReportInput, dict[str, Any]]:
     def some(count: int) -> Tensor:
         return test_set.batch(classes_in_turn(test_set.labels, count))
@@ -87,6 +98,7 @@ def _measure(
         "recognised": f"{recognised} of {len(samples)}",
         "classifier_on_test": classifier.accuracy(*_judged(test_set)),
         "events_per_recording": float(np.mean([len(events) for events in generated])),
+        "differ_on_the_chip": exported["agreement"]["float_simulated"] / exported["agreement"]["entries"],
     }
     shown = classes_in_turn(test_set.labels, SHOWN)
     report = ReportInput(

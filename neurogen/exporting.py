@@ -12,6 +12,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +52,10 @@ class ExportOptions:
         for name in self.to:
             if name not in TARGETS:
                 raise OutputError(f"expected --to to list some of {','.join(TARGETS)}, got {name!r}")
+        if "nir" in self.to and not has_nir():
+            raise OutputError(
+                "expected the package nir for --to nir, it is not there; pip install 'neurogen[nir]', or say --to netx"
+            )
         _one_of("--part", self.part, ("decoder", "encoder"))
         _one_of("--codes", self.codes, ("host", "chip"))
         _one_of("--readout", self.readout, ("host", "membrane", "sigma"))
@@ -58,6 +63,11 @@ class ExportOptions:
             raise OutputError(f"expected --to to list some of {','.join(TARGETS)}, got nothing")
         if self.part == "encoder" and self.codes == "chip":
             raise OutputError("expected --codes chip with --part decoder, an encoder takes no codes")
+
+
+def has_nir() -> bool:
+    """Whether NIR can be written here."""
+    return find_spec("nir") is not None
 
 
 def export_model(

@@ -38,6 +38,7 @@ FACT_NAMES = {
     "recognised": "generated recordings show the asked label, says a classifier trained on the training recordings",
     "classifier_on_test": "of real test recordings are given their label by that classifier",
     "events_per_recording": "events in a generated recording, on average",
+    "differ_on_the_chip": "of the decoder's neuron steps differ on a neuromorphic chip from the trained floats",
 }
 PAGE = Path(__file__).with_name("report.html")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, obje
 def test_it_leaves_recordings_a_gif_a_model_and_a_report(demo: tuple[Path, dict[str, object]]) -> None:
     out, _ = demo
     assert {path.name for path in out.iterdir()} == {
+        "chip",
         "first_stage",
         "model",
         "prior",
@@ -81,6 +83,14 @@ def test_the_report_loads_nothing_and_shows_the_figures(demo: tuple[Path, dict[s
     assert str(figures["recognised"]) in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert "://" not in re.sub(r"http://www.w3.org/[\w/]+", "", page)
+
+
+def test_the_decoder_lies_beside_as_files_for_a_chip(demo: tuple[Path, dict[str, object]]) -> None:
+    out, figures = demo
+    files = {path.name for path in (out / "chip").iterdir()}
+    assert files == {"decoder.net", "decoder.net.json", "decoder.nir", "samples.npz", "report.json", "report.html"}
+    agreement = json.loads((out / "chip" / "report.json").read_text(encoding="utf-8"))["agreement"]
+    assert figures["differ_on_the_chip"] == agreement["float_simulated"] / agreement["entries"]
 
 
 def test_a_folder_of_somebody_elses_recordings_is_refused_and_kept(tmp_path: Path) -> None:
