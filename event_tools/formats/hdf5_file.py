@@ -17,6 +17,7 @@ import numpy as np
 
 from event_tools.errors import EventFileError
 from event_tools.formats.blocks import file_size, read_at
+from event_tools.formats.hdf5_attributes import attribute
 from event_tools.formats.reader import damaged
 from event_tools.provenance import Plain
 
@@ -26,6 +27,7 @@ PREFIX = "provenance_"
 TORN = 1 << 16  # bytes, more than one of HDF5's own structures takes
 DEFLATE_RATIO = 1100  # more than gzip can gain on any data, so a larger declared size is a lie
 SHOWN_NAMES = 8
+DEFLATE_ID = 1
 H5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, AttributeError, MemoryError)
 
 
@@ -125,7 +127,10 @@ class Hdf5:
         return found
 
     def small(self, place: str, most: int = 1 << 20) -> Any:
-        """The values at a path, None where there are none; raises EventFileError for more than `most`."""
+        """The values at a path, None where there are none; raises EventFileError for more than `most`.
+
+        HDF5 reads these, and would inflate a chunk to whatever it holds, so deflated ones are refused.
+        """
         found = self.dataset(place)
         if found is None or found.shape is None:
             return None
@@ -134,6 +139,8 @@ class Hdf5:
         at = None if found.chunks else found.id.get_offset()
         if self.cut is not None and (found.chunks or (at is not None and at + found.nbytes > self.cut)):
             raise EventFileError(self.path, f"too little of it is left to read, {place} is missing", self.cut)
+        if found.chunks and DEFLATE_ID in _filters(found):
+            raise EventFileError(self.path, f"expected {place} without compression; write it plainly")
         return found[()]
 
     def names(self) -> str:
@@ -141,10 +148,19 @@ class Hdf5:
         listed = [repr(name)[:40] for name, _ in zip(self.root, range(SHOWN_NAMES), strict=False)]
         return ", ".join(listed) or "nothing"
 
-    def provenance(self, holder: Any = None) -> dict[str, Plain]:
+    def told(self, holder: Any, name: str) -> Any:
+        """An attribute of a group or dataset, None where there is none."""
+        return attribute(self.file, holder, name)
+
+    def provenance(self) -> dict[str, Plain]:
         """What our writers noted, by key."""
-        attributes = (self.root if holder is None else holder).attrs
-        return {key.removeprefix(PREFIX): _plain(attributes[key]) for key in attributes if key.startswith(PREFIX)}
+        noted = {key: self.told(self.root, key) for key in self.root.attrs if key.startswith(PREFIX)}
+        return {key.removeprefix(PREFIX): _plain(value) for key, value in noted.items() if value is not None}
+
+
+def _filters(dataset: Any) -> list[int]:
+    plist = dataset.id.get_create_plist()
+    return [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
 
 
 def short(error: BaseException) -> str:
@@ -165,4 +181,5 @@ def _declared_end(file: BinaryIO, size: int) -> int | None:
 
 def _plain(value: Any) -> Plain:
     value = value.item() if isinstance(value, np.generic) else value
+    value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return value if isinstance(value, Plain) else str(value)

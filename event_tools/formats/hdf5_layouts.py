@@ -49,7 +49,7 @@ def _dsec(h5: Hdf5) -> Layout | None:
         return None
     offset = h5.small("t_offset", 1)
     shift = 0 if offset is None else int(np.asarray(offset).reshape(()))
-    size = size_told(h5, h5.root.attrs, group.attrs)
+    size = size_told(h5, h5.root, group)
     fields, index = _columns(h5, group), partial(_index, h5, "ms_to_idx")
     return Layout("DSEC", fields, shift, index, size, provenance=h5.provenance())
 
@@ -58,7 +58,7 @@ def _rpg(h5: Hdf5) -> Layout | None:
     group = h5.group("events", "ts", "xs", "ys", "ps")
     if group is None:
         return None
-    size = size_told(h5, h5.root.attrs, group.attrs)
+    size = size_told(h5, h5.root, group)
     return Layout("rpg", _columns(h5, group, "s"), sensor_size=size, provenance=h5.provenance())
 
 
@@ -67,14 +67,14 @@ def _table(h5: Hdf5) -> Layout | None:
     dataset = h5.dataset("events")
     if dataset is None or dataset.ndim != 2 or dataset.shape[1] != 4:
         return None
-    return Layout("v2e", _table_fields(h5, dataset, "txyp"), sensor_size=size_told(h5, h5.root.attrs, dataset.attrs))
+    return Layout("v2e", _table_fields(h5, dataset, "txyp"), sensor_size=size_told(h5, h5.root, dataset))
 
 
 def _prophesee(h5: Hdf5) -> Layout | None:
     dataset = h5.dataset("CD/events")
     if dataset is None:
         return None
-    size = size_told(h5, h5.root.attrs, h5.find("CD").attrs, dataset.attrs)
+    size = size_told(h5, h5.root, h5.find("CD"), dataset)
     triggers = h5.dataset("EXT_TRIGGER/events")
     streams = {} if triggers is None or triggers.ndim != 1 else {"triggers": len(triggers)}
     return Layout("Prophesee CD", _compound(h5, dataset), sensor_size=size, streams=streams)
@@ -92,13 +92,13 @@ def _tonic(h5: Hdf5) -> Layout | None:
 def _raw_events(h5: Hdf5) -> Layout | None:
     if (group := h5.group("raw_events", *NAMES)) is None:
         return None
-    return Layout("raw_events", _columns(h5, group), sensor_size=size_told(h5, h5.root.attrs))
+    return Layout("raw_events", _columns(h5, group), sensor_size=size_told(h5, h5.root))
 
 
 def _top(h5: Hdf5) -> Layout | None:
     if (group := h5.group("", *NAMES)) is None:
         return None
-    return Layout("columns", _columns(h5, group), sensor_size=size_told(h5, h5.root.attrs))
+    return Layout("columns", _columns(h5, group), sensor_size=size_told(h5, h5.root))
 
 
 def _m3ed(h5: Hdf5, member: str | None) -> Layout | None:
@@ -108,7 +108,7 @@ def _m3ed(h5: Hdf5, member: str | None) -> Layout | None:
     resolution = h5.small(f"{camera}/calib/resolution", 2)
     size = None if resolution is None else checked_size(h5, *np.asarray(resolution).reshape(-1)[:2])
     group = h5.find(camera)
-    size = size or size_told(h5, group.attrs)
+    size = size or size_told(h5, group)
     index = partial(_index, h5, f"{camera}/ms_map_idx")
     return Layout(f"M3ED {camera}", _columns(h5, group), index=index, sensor_size=size)
 
@@ -179,19 +179,19 @@ def _index(h5: Hdf5, place: str) -> Column | None:
         return None
 
 
-def size_told(h5: Hdf5, *attributes: Any) -> tuple[int, int] | None:
-    """(width, height) by the first attributes that tell it: width and height, geometry "WxH", sensor_resolution."""
-    for told in attributes:
-        if "width" in told and "height" in told:
-            return checked_size(h5, told["width"], told["height"])
-        if "geometry" in told:
-            geometry = told["geometry"]
+def size_told(h5: Hdf5, *holders: Any) -> tuple[int, int] | None:
+    """(width, height) by attributes of the first that has them: width and height, geometry "WxH", sensor_resolution."""
+    for holder in holders:
+        width, height = h5.told(holder, "width"), h5.told(holder, "height")
+        if width is not None and height is not None:
+            return checked_size(h5, width, height)
+        if (geometry := h5.told(holder, "geometry")) is not None:
             text = geometry.decode("ascii", "replace") if isinstance(geometry, bytes) else str(geometry)
             width, cross, height = text.partition("x")
             if cross and width.isdecimal() and height.isdecimal():
                 return checked_size(h5, width, height)
-        if "sensor_resolution" in told:
-            sides = np.asarray(told["sensor_resolution"]).reshape(-1)
+        if (resolution := h5.told(holder, "sensor_resolution")) is not None:
+            sides = np.asarray(resolution).reshape(-1)
             if len(sides) == 2 and sides.dtype.kind in "iuf":
                 return checked_size(h5, sides.max(), sides.min())
     return None

@@ -105,8 +105,15 @@ class Output:
 
     def note(self, provenance: Any) -> None:
         """Keep provenance in attributes."""
+        import h5py
+
         for key, value in provenance.items():
-            self.root.attrs[PREFIX + key] = value
+            if isinstance(value, str):  # of fixed length, which is read without a heap
+                encoded = value.encode()
+                dtype = h5py.string_dtype("utf-8", len(encoded) or 1)
+                self.root.attrs.create(PREFIX + key, encoded, dtype=dtype)
+            else:
+                self.root.attrs[PREFIX + key] = value
 
     def compact(self, name: str, value: np.generic) -> None:
         """A single value inside HDF5's own structures, which have checksums."""

@@ -101,7 +101,7 @@ class OwnSet(Many):
 
     def __init__(self, h5: Hdf5) -> None:
         super().__init__(h5, _values(h5, "labels"))
-        if (version := int(h5.root.attrs[MARK])) != VERSION:
+        if (version := int(h5.told(h5.root, MARK))) != VERSION:
             raise EventFileError(h5.path, f"expected a set of version {VERSION}, got {version}; update event_tools")
         self.first = _values(h5, "first")
         fields = {name: Field(_column(h5, f"events/{name}")) for name in COLUMNS}
@@ -113,7 +113,7 @@ class OwnSet(Many):
             raise EventFileError(h5.path, f"expected {len(self) + 1} places of {rows} events in first, they are others")
         chunks = {field.column.chunk for field in fields.values()}
         self.step = max(chunks) or 1 << 16
-        self.size = size_told(h5, h5.root.attrs)
+        self.size = size_told(h5, h5.root)
         self.sizes = None if self.size else _values(h5, "sensor_sizes")
         self.told = h5.provenance()
         self.block: tuple[int, Columns] | None = None
@@ -263,6 +263,13 @@ def _values(h5: Hdf5, place: str) -> NDArray[Any]:
     if column.rows * column.row_bytes > max(PLAIN_BYTES, 64 * h5.size) or column.stored < column.rows:
         raise EventFileError(h5.path, f"{place} declares {column.rows} values, of which it holds {column.stored}")
     try:
+        if column.dtype.hasobject:
+            rows = Column(h5, column.dataset, raw=True).piece(0, column.rows)()
+            lengths = [int.from_bytes(row.tobytes()[:4], "little") for row in rows]
+            if max(lengths, default=0) > h5.size:  # HDF5 would take the memory first
+                raise EventFileError(
+                    h5.path, f"{place} declares a text of {max(lengths)} bytes, more than the file has"
+                )
         return column.piece(0, column.rows)()
     except BadRow as problem:
         raise EventFileError(h5.path, problem.reason, problem.offset) from None

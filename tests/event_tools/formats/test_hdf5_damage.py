@@ -9,6 +9,7 @@ import tracemalloc
 import warnings
 import zlib
 from contextlib import suppress
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from event_tools import EventFileError, Events, read, write
 from event_tools.datasets import write_set
+from event_tools.formats.hdf5_attributes import attribute
 from event_tools.formats.hdf5_output import Disk
 from event_tools.formats.reader import Reading
 from tests.event_tools.hostile import mutations, survives
@@ -131,6 +133,21 @@ def test_spikes_that_declare_more_than_the_file_has_are_refused_without_the_memo
     with pytest.raises(EventFileError, match="in recording 0, spikes/times declares 2147483647 values, more than"):
         read(tmp_path / "one.h5", member=0)
     assert len(read(tmp_path / "one.h5", member=1)) == 40
+
+
+@pytest.mark.parametrize("user_block", [0, 512])
+@pytest.mark.parametrize("structures", ["earliest", "v110"])
+def test_a_text_that_declares_more_than_it_can_be_is_not_read(tmp_path: Path, structures: str, user_block: int) -> None:
+    with h5py.File(tmp_path / "one.h5", "w", libver=structures, userblock_size=user_block) as file:
+        file.attrs["geometry"], file.attrs["other"] = "40x34", "x" * 500
+    data = bytearray((tmp_path / "one.h5").read_bytes())
+    with open(tmp_path / "one.h5", "rb") as raw, h5py.File(tmp_path / "one.h5") as file:
+        assert attribute(raw, file, "geometry") == "40x34"
+        assert attribute(raw, file, "absent") is None
+    place = data.index((5).to_bytes(4, "little"), data.index(b"geometry") + 8 + 24)
+    data[place : place + 4] = (0x7FFFFFFF).to_bytes(4, "little")
+    with h5py.File(tmp_path / "one.h5") as file:  # opened before, so that no checksum is compared
+        assert attribute(BytesIO(data), file, "geometry") is None
 
 
 @pytest.mark.parametrize("place", ["events", "events/x"])
