@@ -8,7 +8,8 @@ OUTPUT    layer0, layer1, ... (T, N, *shape) what each layer sends, axes as in t
 
 Layer l sees frame t at step t + 1 + l. The network is built with reset_interval=T, reset_offset=1, which clears each
 layer on the step where it sees the first frame of a sample, so that samples follow each other in one run and row t of
-every result belongs to row t of the input. A sigma layer is never cleared: the first sample's rows start at 0.
+every result belongs to row t of the input. A sigma layer is never cleared: what it had added up before the first row
+is in before0, before1, ... (*shape).
 """
 
 from __future__ import annotations
@@ -178,7 +179,11 @@ def run(path: str, spikes: Any, message_bits: int = 0, membrane: bool = False) -
             )
         finally:
             network.stop()
-        return {name: _aligned(np.load(file), name, depth, steps, samples) for name, file in paths.items()}
+        rows = {name: np.load(file) for name, file in paths.items()}
+        results = {name: _aligned(some, name, depth, steps, samples) for name, some in rows.items()}
+        for number in range(depth):
+            results[f"before{number}"] = rows[f"layer{number}"][number].transpose()
+        return results
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

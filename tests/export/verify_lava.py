@@ -57,9 +57,13 @@ def compare(python: str, net: Path, given: np.ndarray, fast: bool = False) -> li
         mine, real = ours[layer.name], theirs[f"layer{number}"]
         if layer.output == "membrane":
             real = theirs["v"]
-        if layer.output == "sigma":  # lava adds up from the first step of the first sample on
+        if layer.output == "sigma":  # lava adds up from its first step on
             stream = real.swapaxes(0, 1).reshape(-1, *real.shape[2:])
-            real = np.diff(stream, axis=0, prepend=0).reshape(real.swapaxes(0, 1).shape).swapaxes(0, 1)
+            real = (
+                np.diff(stream, axis=0, prepend=theirs[f"before{number}"][None])
+                .reshape(real.swapaxes(0, 1).shape)
+                .swapaxes(0, 1)
+            )
         mine = mine.reshape(real.shape)
         rows.append(Compared(layer.name, mine.size, int((real != 0).sum()), int((mine != real).sum())))
     return rows
