@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import export
 from export.network import Conv, ConvTranspose, Dense, Network
-from tests.export.modules import NETWORKS, build, folded, lif, outputs, prepared, spikes
+from tests.export.networks import NETWORKS, build, folded, lif, outputs, prepared, spikes
 
 ROUNDING = 1e-12  # float64: folded batch norms and merged kernels add up in another order
 
