@@ -33,7 +33,7 @@ def prepared(module: nn.Module) -> nn.Module:
             part.weight.data *= 2.5
             if part.bias is not None:
                 nn.init.uniform_(part.bias, -0.2, 0.5)
-        if isinstance(part, _BatchNorm):
+        if isinstance(part, _BatchNorm) and part.track_running_stats:
             part.num_batches_tracked += 1
             nn.init.normal_(part.running_mean, 0.0, 0.2)
             nn.init.uniform_(part.running_var, 0.3, 1.0)
