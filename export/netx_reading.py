@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.chip import Chip, ChipLayer, Layout
+from export.hdf5_check import check_hdf5
 from export.network import Shape
 from export.netx import sidecar_path
 from export.sidecar import restored
 
+_BAD = (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError)
 _KNOWN = ("input", "flatten", "conv", "convT", "dense")
 
 
@@ -30,73 +32,101 @@ def read_netx(path: str | PathLike[str]) -> Chip:
     gives those of its last. Raises ValueError, one sentence, for what is no netx file or holds what is not known here.
     """
     net = Path(path)
+    check_hdf5(net)
     try:
         with h5py.File(net, "r") as file:
             input_shape, layers = _layers(file)
-    except ValueError:
-        raise
-    except (OSError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
-        if not net.exists():
-            raise FileNotFoundError(f"{net} does not exist; give a netx file") from error
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{net} is not a netx file that can be read: {reason}") from error
-    notes: dict[str, Any] = {}
-    if sidecar_path(net).exists():
-        notes = _sidecar(sidecar_path(net))
-        layers = restored(layers, notes)
-    whole = tuple(notes["output"]["shape"]) if notes and not notes["host"]["readout"] else None
-    return Chip(
-        tuple(notes["input"]["shape"]) if notes else input_shape,
+    except _BAD as error:
+        raise ValueError(f"{net} is no netx file that can be read: {_reason(error)}") from error
+    chip = Chip(
+        input_shape,
         tuple(layers),
-        layers[-1].layout.shape if whole is None else whole,
-        notes["input"]["message_bits"] if notes else 0,
+        layers[-1].shape,
         loader="extended" if any(layer.kind == "convT" for layer in layers) else "stock",
     )
-
-
-def _sidecar(path: Path) -> dict[str, Any]:
+    notes = sidecar_path(net)
+    if not notes.exists():
+        return chip
     try:
-        notes = json.loads(path.read_text(encoding="utf-8"))
-        notes["layers"], notes["input"]["message_bits"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not the sidecar of a netx file; write it again, or take it away") from error
-    return notes
+        return restored(chip, json.loads(notes.read_text(encoding="utf-8")))
+    except _BAD as error:
+        raise ValueError(f"{notes} is no sidecar of {net.name}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """In one line; a KeyError's text is only the key."""
+    text = " ".join(str(error).split())
+    return f"it has no {text}" if isinstance(error, KeyError) else text
 
 
 def _layers(file: h5py.File) -> tuple[Shape, list[ChipLayer]]:
+    """The shape of the first layer's input, and the layers that have neurons."""
     group = file.get("layer")
     if not isinstance(group, h5py.Group) or not len(group):
-        raise ValueError(f"{file.filename} has no layers in a group named layer, as a netx file has")
+        raise ValueError("expected layers in a group named layer, there are none")
     layers: list[ChipLayer] = []
     first: Shape | None = None
     shape: Shape | None = None
     for number in range(len(group)):
         entry = group.get(str(number))
         if entry is None:
-            raise ValueError(f"{file.filename} has {len(group)} layers and none is named {number}; number them from 0")
-        where, kind = f"{file.filename}, layer {number}", _kind(entry)
+            raise ValueError(f"it has {len(group)} layers and none is named {number}; number them from 0")
+        where, kind = f"layer {number}", _kind(entry)
         if kind not in _KNOWN:
             raise ValueError(f"{where} is of type {kind!r}, which is none of {', '.join(_KNOWN)}")
         if kind in ("input", "flatten"):
             if "neuron" in entry:
-                raise ValueError(f"{where} is an input with neurons, which nothing drives; give the file without them")
-            size = tuple(int(v) for v in np.atleast_1d(entry["shape"][()]))
-            shape = size if kind == "input" else (int(np.prod(shape or size)),)
+                raise ValueError(f"{where} is an {kind} with neurons, which nothing drives; leave them out")
+            if kind == "flatten" and shape is None:
+                raise ValueError(f"{where} is a flatten and nothing is before it")
+            shape = (int(np.prod(shape)),) if kind == "flatten" else tuple(int(v) for v in entry["shape"][()])
         else:
-            if kind == "dense":
-                layer = _dense(entry, where, str(number))
-                shape = shape or (layer.weight.shape[1],)
-            else:
-                layer = _conv(entry, where, str(number), kind)
-            if shape is None:
-                raise ValueError(f"{where} is a {kind} and no input layer before it says its input's shape")
+            layer = _dense(entry, where, str(number)) if kind == "dense" else _conv(entry, where, str(number), kind)
+            if shape is None and kind == "dense":
+                shape = (layer.weight.shape[1],)
+            _check_fit(layer, shape, where)
             layers.append(layer)
-        first = first or shape
-        if layers and kind not in ("input", "flatten"):
-            shape = layers[-1].shape
-    if not layers or first is None:
-        raise ValueError(f"{file.filename} has no conv or dense layer")
+            first = first or shape
+            shape = layer.shape
+    if first is None:
+        raise ValueError("expected a conv or dense layer, there is none")
     return first, layers
+
+
+def _check_fit(layer: ChipLayer, before: Shape | None, where: str) -> None:
+    """That weights, sizes and the layer before go together."""
+    if before is None:
+        raise ValueError(f"{where} is a {layer.kind} and no input layer before it says its input's shape")
+    weight = layer.weight.shape
+    if layer.kind == "dense":
+        fits = len(before) == 1 and weight == (layer.shape[0], before[0])
+    elif len(before) != 3 or min(*layer.stride, *layer.dilation, layer.groups) < 1 or min(layer.padding) < 0:
+        fits = False
+    else:
+        fits = weight[0 if layer.kind == "convT" else 1] * (1 if layer.kind == "convT" else layer.groups) == before[0]
+        fits = fits and layer.shape == _output_shape(layer, before)
+    if not fits:
+        raise ValueError(
+            f"{where}, {layer.kind} of shape {layer.shape} and weights {weight}, does not fit what is before, {before}"
+        )
+    for values in (layer.i_decay, layer.v_decay, layer.v_threshold):
+        if np.size(values) not in (1, layer.shape[0]):
+            raise ValueError(f"{where} has {np.size(values)} values for its {layer.shape[0]} channels")
+    if layer.bias is not None and layer.bias.shape not in (layer.shape, layer.shape[:1]):
+        raise ValueError(f"{where} has a bias of shape {layer.bias.shape}, its neurons are {layer.shape}")
+
+
+def _output_shape(layer: ChipLayer, before: Shape) -> Shape:
+    kernel = layer.weight.shape[2:]
+    reach = [layer.dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1)]
+    if layer.kind == "convT":
+        sizes = [
+            (before[1 + i] - 1) * layer.stride[i] - 2 * layer.padding[i] + reach[i] + layer.output_padding[i]
+            for i in (0, 1)
+        ]
+        return (layer.weight.shape[1] * layer.groups, *sizes)
+    sizes = [(before[1 + i] + 2 * layer.padding[i] - reach[i]) // layer.stride[i] + 1 for i in (0, 1)]
+    return (layer.weight.shape[0], *sizes)
 
 
 def _kind(entry: h5py.Group) -> str:
@@ -108,7 +138,7 @@ def _dense(entry: h5py.Group, where: str, name: str) -> ChipLayer:
     if "delay" in entry:
         raise ValueError(f"{where} has delays, which are not simulated here; give a file without them")
     shape = (int(np.prod(entry["shape"][()])),)
-    weight = np.asarray(entry["weight"][()]).astype(np.int64).reshape(shape[0], -1)
+    weight = _weight(entry).reshape(shape[0], -1)
     weight, shift = dense_weights(weight, where)
     bias = _bias(entry)
     return ChipLayer(
@@ -118,7 +148,7 @@ def _dense(entry: h5py.Group, where: str, name: str) -> ChipLayer:
 
 def _conv(entry: h5py.Group, where: str, name: str, kind: str) -> ChipLayer:
     shape = tuple(int(v) for v in entry["shape"][()])
-    weight = np.asarray(entry["weight"][()]).astype(np.int64)
+    weight = _weight(entry)
     if len(shape) != 3 or weight.ndim != 4:
         raise ValueError(
             f"{where} is a {kind} of shape {shape} with weights {weight.shape}; expected (C, H, W) and 4 axes"
@@ -140,6 +170,13 @@ def _conv(entry: h5py.Group, where: str, name: str, kind: str) -> ChipLayer:
         groups=int(entry["groups"][()]),
         **_neurons(entry, where),
     )
+
+
+def _weight(entry: h5py.Group) -> NDArray[np.int64]:
+    weight = np.asarray(entry["weight"][()])
+    if not np.isfinite(weight).all() or np.abs(weight).max(initial=0) >= 1 << 24:
+        raise ValueError("weights are not finite or beyond 24 bits")
+    return weight.astype(np.int64)
 
 
 def _pair(entry: h5py.Group, name: str) -> tuple[int, int]:

@@ -17,6 +17,13 @@ _LAYOUT = (
     "the layer in the file, counted from flat index `start` in the order C, H, W"
 )
 
+_VALUES = {
+    "spikes": "what the last layer sends at row t, 0 or 1",
+    "membrane": "v after step t / (64 scale) gain; above 64 131071 the neuron fires, and v is 0",
+    "sigma": "(what the last layer sends at row t - at the row before) / scale + host_bias, from the first step on",
+    "host": "computed by the host, in floats, from the spikes of the layers in host.sources",
+}
+
 
 def described(chip: Chip) -> dict[str, Any]:
     """The chip but for its weights, in what JSON knows."""
@@ -33,6 +40,7 @@ def described(chip: Chip) -> dict[str, Any]:
             "of_module": list(chip.input_shape),
         },
         "output": {"layer": chip.layers[-1].name, "shape": list(chip.output_shape)},
+        "readout": {"kind": _kind(chip), "value": _VALUES[_kind(chip)]},
         "layout": _LAYOUT,
         "layers": [_layer(layer) for layer in chip.layers],
         "host": {
@@ -44,32 +52,36 @@ def described(chip: Chip) -> dict[str, Any]:
     }
 
 
-def restored(layers: list[ChipLayer], sidecar: dict[str, Any]) -> list[ChipLayer]:
-    """Layers as a netx file holds them, with what the sidecar says of them. Raises ValueError where the two differ."""
-    notes = sidecar["layers"]
-    if len(notes) != len(layers):
-        raise ValueError(
-            f"the sidecar describes {len(notes)} layers, the file has {len(layers)}; take the pair it came with"
-        )
-    result = []
-    for layer, note in zip(layers, notes, strict=True):
+def restored(chip: Chip, notes: dict[str, Any]) -> Chip:
+    """A chip as a netx file holds it, with what the sidecar says of it. Raises ValueError where the two differ."""
+    about = notes["layers"]
+    if len(about) != len(chip.layers):
+        raise ValueError(f"it describes {len(about)} layers, the file has {len(chip.layers)}")
+    layers = []
+    for layer, note in zip(chip.layers, about, strict=True):
         if tuple(note["chip_shape"]) != layer.shape:
             raise ValueError(
-                f"{note['name']}: the sidecar says shape {note['chip_shape']}, the file {list(layer.shape)}"
+                f"{note['name']} has shape {note['chip_shape']} in it, and {list(layer.shape)} in the file"
             )
         layout = Layout(tuple(note["shape"]), tuple(note["blocks"]), note["start"])
-        result.append(
-            replace(
-                layer,
-                name=note["name"],
-                layout=layout,
-                scale=_number(note["scale"]),
-                gain=_number(note["gain"]),
-                output=note["output"],
-                host_bias=None if note["host_bias"] is None else np.array(note["host_bias"]),
-            )
+        bias = None if note["host_bias"] is None else np.array(note["host_bias"])
+        settings = {name: _number(note[name]) for name in ("scale", "gain")}
+        layers.append(
+            replace(layer, name=note["name"], layout=layout, output=note["output"], host_bias=bias, **settings)
         )
-    return result
+    host = notes["host"]
+    return replace(
+        chip,
+        input_shape=tuple(notes["input"]["shape" if host["encoder"] else "of_module"]),
+        layers=tuple(layers),
+        output_shape=layers[-1].layout.shape if host["readout"] else tuple(notes["output"]["shape"]),
+        message_bits=int(notes["input"]["message_bits"]),
+        host=() if host["readout"] else tuple(host["afterwards"]),
+    )
+
+
+def _kind(chip: Chip) -> str:
+    return "host" if chip.readout is not None else chip.layers[-1].output
 
 
 def _layer(layer: ChipLayer) -> dict[str, Any]:
