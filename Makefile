@@ -7,7 +7,12 @@ READY := $(VENV)/ready
 NIR_VENV := .venv-nir
 NIR_PYTHON ?= $(NIR_VENV)/bin/python
 
-.PHONY: demo test lint clean test-interop-nir
+# An interpreter of Python 3.10 with lava-dl; built here, from PYTHON310, where none is given.
+PYTHON310 ?= python3.10
+LAVA_VENV := .venv-lava
+LAVA_PYTHON ?= $(LAVA_VENV)/bin/python
+
+.PHONY: demo test lint clean test-interop-nir verify-lava
 
 demo: $(READY)
 	$(VENV)/bin/neurogen demo --out runs/demo
@@ -24,6 +29,16 @@ $(NIR_VENV)/bin/python:
 	$(NIR_VENV)/bin/python -m pip install --quiet --disable-pip-version-check snntorch norse "spikingjelly>=2.0,<3" "nir>=1.0.7,<2" "nirtorch>=2.6,<2.7" \
 		|| { rm -rf $(NIR_VENV); exit 1; }
 
+# netx files in real lava, layer by layer beside the simulator: NET="a.net b.net", or the test networks without it.
+verify-lava: $(READY) $(LAVA_PYTHON)
+	$(VENV)/bin/python -m tests.export.verify_lava --python "$(abspath $(LAVA_PYTHON))" $(NET)
+
+$(LAVA_VENV)/bin/python:
+	$(PYTHON310) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10) and "lava-dl needs Python 3.10, this is " + sys.version.split()[0] + "; say make verify-lava PYTHON310=/path/to/python3.10")'
+	$(PYTHON310) -m venv $(LAVA_VENV)
+	$(LAVA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check lava-nc==0.10.0 lava-dl==0.6.0 "numpy<2" \
+		|| { rm -rf $(LAVA_VENV); exit 1; }
+
 lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -35,4 +50,4 @@ $(READY): setup.cfg pyproject.toml
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) $(NIR_VENV) build *.egg-info
+	rm -rf $(VENV) $(NIR_VENV) $(LAVA_VENV) build *.egg-info
