@@ -12,8 +12,8 @@ from export.chip import Chip, ChipLayer, Layout
 from export.quantising import quantise
 from export.simulator import simulate
 from export.synapses import sums
-from tests.export.zoo import spikes, zoo
 from tests.export.reference import lava_steps, synapses
+from tests.export.zoo import spikes, zoo
 
 ZOO = zoo(np.random.default_rng(5))
 
