@@ -216,10 +216,10 @@ def _pooled(
     lead = x.dim() - (2 if flat else 3)
     rows, signal = trace.rows(tag, lead), tag.signal
     shape = _three(tuple(x.shape[lead:]))
-    conv = pool_as_conv(pool, shape, kernel, stride, (before[0], 0, before[1], 0))
-    size = apply(conv, torch.zeros(1, *shape, dtype=torch.float64)).shape[1:]
 
     def make() -> Signal:
+        conv = pool_as_conv(pool, shape, kernel, stride, (before[0], 0, before[1], 0))
+        size = apply(conv, torch.zeros(1, *shape, dtype=torch.float64)).shape[1:]
         gather = rows.gather.numpy()
         if signal.real:
             return _pool_after(signal, conv, rows.plain, shape, tuple(size))
