@@ -23,6 +23,7 @@ from event_tools.formats.hdf5_values import BadRow
 DEFLATE, SHUFFLE, FLETCHER, ECF = 1, 2, 3, 0x8ECF
 NATIVE = ((), (DEFLATE,), (SHUFFLE, DEFLATE), (DEFLATE, FLETCHER), (SHUFFLE, DEFLATE, FLETCHER))
 LARGE_CHUNK = 1 << 20  # rows; a larger one than this and than twice the dataset holds nothing but a lie
+HEAP_PLACE = 16  # bytes
 WIDEST = 64  # values a row
 SMALL = 1 << 14  # values that are not worth numba, which takes half a second to import
 LARGE_BYTES = 1 << 26  # of a chunk that HDF5 itself decodes
@@ -34,9 +35,9 @@ Packed = tuple[NDArray[np.uint8], int, int]  # a chunk's bytes, where they lie, 
 class Column:
     """The rows of a dataset: whole numbers, floats, compounds, or short rows of these.
 
-    raw: take rows of any type as the bytes that are stored for them, void. widest: most values a row. rows: how many
-    it declares; stored: how many of them, from the first on, the file has bytes for; chunk: rows a chunk, 0 where they
-    simply lie one after the other. Raises EventFileError for sizes that cannot be.
+    raw: values of variable length, whose rows are their places in HDF5's heap. widest: most values a row. rows: how
+    many it declares; stored: how many of them, from the first on, the file has bytes for; chunk: rows a chunk, 0 where
+    they simply lie one after the other. Raises EventFileError for sizes that cannot be.
     """
 
     def __init__(self, h5: Hdf5, dataset: Any, raw: bool = False, widest: int = WIDEST) -> None:
@@ -44,9 +45,11 @@ class Column:
         if dataset.ndim not in (1, 2) or (dataset.ndim == 2 and not 0 < dataset.shape[1] <= widest):
             raise EventFileError(h5.path, f"expected {self.name} to be a row of values, its shape is {dataset.shape}")
         self.rows, self.width = len(dataset), dataset.shape[1] if dataset.ndim == 2 else 1
-        self.dtype = np.dtype((np.void, dataset.id.get_type().get_size())) if raw else dataset.dtype
+        self.dtype = np.dtype((np.void, HEAP_PLACE)) if raw else dataset.dtype
         self.item = self.dtype.itemsize
         self.row_bytes = self.item * self.width
+        if not self.item:
+            raise EventFileError(h5.path, f"expected {self.name} to hold values, they have no size")
         self.chunk = dataset.chunks[0] if dataset.chunks else 0
         self.across = dataset.chunks[1] if dataset.chunks and dataset.ndim == 2 else self.width
         self.filters, fitting = self._filters()

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
+from event_tools.formats.hdf5_attributes import heap_bytes
 from event_tools.formats.hdf5_column import Column
 from event_tools.formats.hdf5_file import H5_ERRORS, Hdf5, short
 from event_tools.formats.hdf5_layouts import checked_size, size_told
@@ -184,13 +185,15 @@ class SpikeSet(Many):
 
     def spikes(self, i: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Times and units of recording i; raises BadRow or one of H5_ERRORS."""
-        for column, size in self.heaps:
+        found, base = [], self.h5.root.userblock_size
+        for column, dtype in self.heaps:
             if i >= column.stored:
                 raise BadRow(i, f"{column.name} has no bytes for it")
-            length = int.from_bytes(column.piece(i, i + 1)().tobytes()[:4], "little")  # then a place in HDF5's heap
-            if length * size > self.h5.size:  # HDF5 would take the memory first
-                raise BadRow(i, f"{column.name} declares {length} values, more than the file has")
-        return np.asarray(self.times[i]), np.asarray(self.units[i])
+            data = heap_bytes(self.h5.file, base, column.piece(i, i + 1)().tobytes(), dtype.itemsize)
+            if data is None:
+                raise BadRow(i, f"{column.name} has no such values in HDF5's heap")
+            found.append(np.frombuffer(data, dtype))
+        return found[0], found[1]
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -238,8 +241,8 @@ def find_set(h5: Hdf5) -> Many | None:
     return None
 
 
-def _base(h5: Hdf5, dataset: Any) -> int:
-    """Bytes of one value of a dataset of variable length."""
+def _base(h5: Hdf5, dataset: Any) -> np.dtype[Any]:
+    """The type of the values in a dataset of variable length."""
     import h5py
 
     base = h5py.check_vlen_dtype(dataset.dtype)
@@ -247,7 +250,7 @@ def _base(h5: Hdf5, dataset: Any) -> int:
         raise EventFileError(
             h5.path, f"expected {dataset.name.lstrip('/')} to hold rows of numbers, got {dataset.dtype}"
         )
-    return np.dtype(base).itemsize
+    return np.dtype(base)
 
 
 def _column(h5: Hdf5, place: str) -> Column:
@@ -264,12 +267,12 @@ def _values(h5: Hdf5, place: str) -> NDArray[Any]:
         raise EventFileError(h5.path, f"{place} declares {column.rows} values, of which it holds {column.stored}")
     try:
         if column.dtype.hasobject:
-            rows = Column(h5, column.dataset, raw=True).piece(0, column.rows)()
-            lengths = [int.from_bytes(row.tobytes()[:4], "little") for row in rows]
-            if max(lengths, default=0) > h5.size:  # HDF5 would take the memory first
-                raise EventFileError(
-                    h5.path, f"{place} declares a text of {max(lengths)} bytes, more than the file has"
-                )
+            places = Column(h5, column.dataset, raw=True).piece(0, column.rows)()
+            base = h5.root.userblock_size
+            texts = [heap_bytes(h5.file, base, row.tobytes(), 1) for row in places]
+            if None in texts:
+                raise EventFileError(h5.path, f"{place} has no such texts in HDF5's heap")
+            return np.array(texts, object)
         return column.piece(0, column.rows)()
     except BadRow as problem:
         raise EventFileError(h5.path, problem.reason, problem.offset) from None

@@ -130,7 +130,7 @@ def test_spikes_that_declare_more_than_the_file_has_are_refused_without_the_memo
     assert data[place : place + 4] == (40).to_bytes(4, "little")
     data[place : place + 4] = (0x7FFFFFFF).to_bytes(4, "little")
     (tmp_path / "one.h5").write_bytes(data)
-    with pytest.raises(EventFileError, match="in recording 0, spikes/times declares 2147483647 values, more than"):
+    with pytest.raises(EventFileError, match="in recording 0, spikes/times has no such values"):
         read(tmp_path / "one.h5", member=0)
     assert len(read(tmp_path / "one.h5", member=1)) == 40
 
