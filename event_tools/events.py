@@ -99,7 +99,7 @@ class Events:
     @property
     def duration_us(self) -> int:
         """Microseconds from the first event to the last; 0 without events."""
-        return int(self.t[-1] - self.t[0]) if len(self.t) else 0
+        return int(self.t[-1]) - int(self.t[0]) if len(self.t) else 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
+from event_tools.settling import first_at
 
 MAX_SILENCE = 1_000_000  # windows without an event that we are ready to give in a row
 
@@ -49,7 +50,7 @@ def by_time(pieces: Iterable[Events], window_us: int, path: Path, start_us: int 
             silent = (int(piece.t[at]) - edge) // window_us
             if silent > MAX_SILENCE:
                 raise EventFileError(path, f"expected no silence of {silent} windows; give more microseconds a window")
-            stop = at + int(np.searchsorted(piece.t[at:], edge))
+            stop = at + first_at(piece.t[at:], edge)
             if stop == len(piece):
                 break
             yield joined([*held, piece[at:stop]])

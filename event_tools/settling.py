@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.formats.reader import ORDERS, Columns, Reader, Reading
 
 NAMES = ("t", "x", "y", "p")
+LATEST = (1 << 63) - 1
 
 
 @dataclass
@@ -138,9 +140,16 @@ def fitting_size(reader: Reader, path: Path, largest: tuple[int, int]) -> tuple[
     )
 
 
+def first_at(t: NDArray[np.int64], time_us: int) -> int:
+    """The first of times that do not decrease which is not before time_us; that may lie beyond 64 bits."""
+    if not -LATEST <= time_us <= LATEST:
+        return 0 if time_us < 0 else len(t)
+    return int(np.searchsorted(t, time_us))
+
+
 def _window(part: Columns, reading: Reading) -> Columns:
-    low = 0 if reading.start_us is None else int(np.searchsorted(part.t, reading.start_us))
-    high = len(part) if reading.stop_us is None else int(np.searchsorted(part.t, reading.stop_us))
+    low = 0 if reading.start_us is None else first_at(part.t, reading.start_us)
+    high = len(part) if reading.stop_us is None else first_at(part.t, reading.stop_us)
     return part if (low, high) == (0, len(part)) else _cut(part, slice(low, high))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -46,9 +47,16 @@ def file_size(file: BinaryIO) -> int:
 
 
 def read_at(file: BinaryIO, at: int, size: int) -> NDArray[np.uint8]:
-    """The bytes from `at` on, `size` of them or as many as there are."""
+    """The bytes from `at` on, `size` of them or as many as there are.
+
+    A file on disk is read at the place without going there, so that threads and forks may share it.
+    """
     out = np.empty(size, np.uint8)
     view, done = memoryview(out), 0
+    if isinstance(file, io.FileIO):
+        while done < size and (got := os.preadv(file.fileno(), [view[done:]], at + done)):
+            done += got
+        return out[:done]
     file.seek(at)
     while done < size and (got := file.readinto(view[done:])):  # type: ignore[attr-defined]
         done += got

@@ -32,6 +32,7 @@ SUFFIXES = (".npz",)
 READS = frozenset({"convention", "time_unit"})
 WRITES = frozenset({"provenance"})
 STEP = 1 << 18  # events that are read at a time
+WIDE = 1 << 21  # bytes of one array that are read at a time, at most: a record may have 4,096
 PROVENANCE = "provenance."
 SMALL = 1 << 18  # bytes of a member that is read whole
 SCALES = {0.001: "us", 1000.0: "s"}  # eventcv's timestamp_scale_ms
@@ -104,6 +105,7 @@ class _NpzReader(Reader):
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:
         opened = {column: self._open(name) for column, name in self.names.items()}
         sizes = [head.dtype.itemsize * (head.shape[1] if len(head.shape) > 1 else 1) for _, head in opened.values()]
+        step = max(1, min(STEP, WIDE // max(sizes)))
         seen = 0
         with ThreadPoolExecutor(min(THREADS, len(opened))) as pool:
 
@@ -113,10 +115,10 @@ class _NpzReader(Reader):
                     for (member, _), size in zip(opened.values(), sizes, strict=True)
                 ]
 
-            waiting = started(min(STEP, self.count))
-            for first in range(0, self.count, STEP):
+            waiting = started(min(step, self.count))
+            for first in range(0, self.count, step):
                 data = [np.frombuffer(future.result(), np.uint8) for future in waiting]
-                waiting = started(max(0, min(STEP, self.count - first - STEP)))
+                waiting = started(max(0, min(step, self.count - first - step)))
                 fields = self._fields(data, [head for _, head in opened.values()])
                 columns, more = self.conversion.columns(fields, first)
                 seen |= more

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import event_tools
-from event_tools import EventFileError, Events, info, read, write
+from event_tools import EventFileError, Events, info, iterate, read, write
+from event_tools.finding import opened
+from event_tools.formats.blocks import read_at
 from tests.data import data_path
 
 EVENTS = Events([5, 7, 7, 90], [1, 33, 0, 7], [2, 0, 33, 7], [1, 0, 1, 0], (34, 34))
@@ -130,6 +133,30 @@ def test_a_time_window_is_half_open(path: Path) -> None:
     assert read(path, start_us=6, stop_us=8) == EVENTS[1:3]
     assert read(path, start_us=8, stop_us=90) == EVENTS[:0]
     assert read(path, start_us=91) == EVENTS[:0]
+
+
+def test_a_window_may_lie_beyond_64_bits(tmp_path: Path) -> None:
+    last = (1 << 63) - 1
+    write(tmp_path / "one.npz", Events([-1 << 63, last - 1, last], [0, 1, 2], [0, 0, 0], [1, 1, 1], (3, 1)))
+    assert read(tmp_path / "one.npz", stop_us=1 << 63).t.tolist() == [-1 << 63, last - 1, last]
+    assert read(tmp_path / "one.npz", start_us=1 << 63).t.tolist() == []
+    assert read(tmp_path / "one.npz", start_us=last, stop_us=1 << 70).t.tolist() == [last]
+    assert read(tmp_path / "one.npz", stop_us=-(1 << 63) - 1).t.tolist() == []
+    parts = list(iterate(tmp_path / "one.npz", microseconds=1 << 62))
+    assert [part.t.tolist() for part in parts] == [[-1 << 63], [], [], [last - 1, last]]
+    assert info(tmp_path / "one.npz").duration_us == read(tmp_path / "one.npz").duration_us == (1 << 64) - 1
+
+
+def test_threads_may_read_one_open_file(tmp_path: Path) -> None:
+    write(
+        tmp_path / "one.dat",
+        Events(np.arange(1 << 19), np.arange(1 << 19) % 300, [7] * (1 << 19), [1] * (1 << 19), (304, 240)),
+    )
+    with opened(tmp_path / "one.dat") as file, ThreadPoolExecutor(4) as pool:
+        at = range(100, 1 << 22, 12_345)
+        parts = list(pool.map(lambda start: read_at(file, start, 9_999).tobytes(), at))
+    whole = (tmp_path / "one.dat").read_bytes()
+    assert parts == [whole[start : start + 9_999] for start in at]
 
 
 def test_times_that_decrease_are_refused_and_sorted_on_request_keeping_ties_in_order(tmp_path: Path) -> None:
