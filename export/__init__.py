@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from export.chip import Chip
+    from export.finetuning import finish, prepare
     from export.network import Network
     from export.netx import write_netx
     from export.netx_reading import read_netx
@@ -32,6 +33,8 @@ _HOMES = {
     "Network": "network",
     "Refusal": "refusal",
     "Report": "reporting",
+    "finish": "finetuning",
+    "prepare": "finetuning",
     "quantise": "quantising",
     "read": "reader",
     "read_netx": "netx_reading",
@@ -48,6 +51,8 @@ __all__ = [
     "Network",
     "Refusal",
     "Report",
+    "finish",
+    "prepare",
     "quantise",
     "read",
     "read_netx",
