@@ -8,8 +8,6 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
-import numpy as np
-
 from event_tools.atomic import replacing
 from event_tools.convert import Conversion, Counted
 from event_tools.errors import EventFileError
@@ -17,6 +15,7 @@ from event_tools.events import Events
 from event_tools.files import write_as
 from event_tools.filters import crop, shift_time
 from event_tools.jobs import Task
+from event_tools.settling import first_at
 
 MAX_PARTS = 100_000  # as many as five digits can number
 FIRST = "-00000"
@@ -127,7 +126,7 @@ class Split:
                 start = int(rest.t[0]) if start is None else start
                 number = (int(rest.t[0]) - start) // window_us
                 begin = start + number * window_us
-                stop = int(np.searchsorted(rest.t, begin + window_us))
+                stop = first_at(rest.t, begin + window_us)
                 yield number, begin, rest[:stop]
                 rest, given = rest[stop:], True
         if piece is not None and not given:

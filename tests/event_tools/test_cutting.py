@@ -133,6 +133,13 @@ def test_parts_are_the_same_however_the_recording_comes(tmp_path: Path) -> None:
             assert joined([piece for _, piece in one[k]]) == joined([piece for _, piece in two[k]])
 
 
+def test_the_last_microseconds_there_are_can_be_divided(tmp_path: Path) -> None:
+    last = (1 << 63) - 1
+    write(tmp_path / "one.npz", Events([last - 5, last], [0, 0], [0, 0], [0, 0], (16, 16)))
+    task = Task(0, Item(tmp_path / "one.npz", "one.npz"), tmp_path / f"out/one{FIRST}.npz")
+    assert Split(Conversion("npz"), microseconds=6)(task) == {"events": 2, "parts": 1}
+
+
 def test_too_many_parts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("event_tools.cutting.MAX_PARTS", 3)
     with pytest.raises(EventFileError, match="expected up to 3 parts, there are more; take larger ones"):
