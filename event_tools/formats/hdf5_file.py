@@ -139,6 +139,8 @@ class Hdf5:
         at = None if found.chunks else found.id.get_offset()
         if self.cut is not None and (found.chunks or (at is not None and at + found.nbytes > self.cut)):
             raise EventFileError(self.path, f"too little of it is left to read, {place} is missing", self.cut)
+        if found.dtype.hasobject:  # HDF5 walks a damaged heap for ever
+            raise EventFileError(self.path, f"expected {place} to be of fixed length, got {found.dtype}")
         if found.chunks and DEFLATE_ID in _filters(found):
             raise EventFileError(self.path, f"expected {place} without compression; write it plainly")
         return found[()]
