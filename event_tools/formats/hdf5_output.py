@@ -22,7 +22,7 @@ from event_tools.formats.blocks import in_order
 from event_tools.formats.hdf5_file import H5_ERRORS, PREFIX
 
 CHUNK = 1 << 16  # events
-BATCH_CHUNKS = 16  # that are compressed side by side
+BATCH_CHUNKS = 4  # that are compressed side by side
 LEVEL = 1  # of gzip
 
 
