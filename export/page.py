@@ -74,12 +74,22 @@ def _pictures(pictures: Mapping[str, bytes], note: str) -> str:
 
 
 def _agreement(report: Report) -> str:
-    head = ("layer", "#neuron steps", "#spikes", "#float / quantised", "#quantised / simulated", "#float / simulated")
+    head = (
+        "layer",
+        "#neuron steps",
+        "#spikes",
+        "#float / quantised",
+        "#quantised / simulated",
+        "#float / simulated",
+        "#for 100 spikes",
+    )
 
     def row(name: str, found: object) -> tuple[str, ...]:
         numbers = (getattr(found, key) for key in ("float_quantised", "quantised_simulated", "float_simulated"))
         entries, spikes = (getattr(found, key) for key in ("entries", "spikes"))
-        return (name, f"{entries:,}", _number(spikes), *(_share(number, entries) for number in numbers))
+        *_, both = numbers = list(numbers)
+        relative = "–" if both is None else f"{100 * both / max(spikes, 1):.2g}"
+        return (name, f"{entries:,}", _number(spikes), *(_share(number, entries) for number in numbers), relative)
 
     rows = [row(layer.name, layer.agreement) for layer in report.layers if layer.agreement is not None]
     return _table(head, rows, row("all", report.agreement)) + _readout(report)
