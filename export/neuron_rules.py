@@ -15,9 +15,13 @@ from torch import Tensor, nn
 from export import neurons
 from export.assembly import Found, plain, shape_of
 from export.network import INPUT, Conv, ConvTranspose, Neuron
-from export.signals import Mixed, Note, Outside, Rows, Signal, Tag, indexed
+from export.signals import Mixed, Note, Outside, Rows, Tag, indexed
 from export.tracing import CONSTANT, Trace, tensors
 
+_OTHERS = (
+    "it gets its input from other weights at other steps (batch norm per step with different numbers, or a neuron used "
+    "twice)"
+)
 _ORDER = "use the neuron once a step, on steps 1 to T in order"
 
 
@@ -25,57 +29,62 @@ def called(trace: Trace, part: nn.Module, args: Any, kwargs: Any, result: Any) -
     """Tag what a neuron returned: spikes first, then membranes."""
     found: neurons.Found = trace.neurons[part]
     inputs, outputs = tensors((args, kwargs)), tensors(result)
-    tag = trace.tag(inputs[0])
     before = trace.memory.get(("neuron", id(part)))
-    if tag is None or tag is CONSTANT:
-        why = "its input does not come from the example through operations that can be followed"
-        signal: Signal = _poison(trace, trace.refuse(trace.fault(type(part).__name__, why, "use layers of torch")))
-        rows = None
-    else:
-        signal, rows = _fired(trace, part, found, tag, inputs[0])
-        if rows is not None and not _own(trace, before, inputs[1:]):
-            what, why = type(part).__name__, "its membrane is set from outside"
-            trace.refuse(trace.fault(what, why, "hand back the membrane that it gave, and zeros at the first step"))
-    if rows is None:
-        _show_poison(trace, signal, outputs)
+    fired = _fired(trace, part, found, trace.tag(inputs[0]), inputs[0])
+    if fired is None:
+        _show_unknown(trace, part, outputs, found.steps)
         return
-    layer = trace.layers[signal.terms[0].source]
-    never = found.neuron is not None and np.all(np.isinf(found.neuron.threshold))
-    _show(trace, part, found, layer, rows, outputs, never)
+    layer, rows = fired
+    if not _own(trace, before, inputs[1:]):
+        what, why = type(part).__name__, "its membrane is set from outside"
+        trace.refuse(trace.fault(what, why, "hand back the membrane that it gave, and zeros at the first step"))
+    never = bool(np.all(np.isinf(layer.neuron.threshold)))
+    _show(trace, part, layer, rows, outputs, never)
     if isinstance(getattr(part, "v", None), Tensor) and never:
         last = rows.rows[-trace.batch :]
         trace.show(part.v, Tag(layer.signal, _index(last, rows.gather, layer.signal.size, tuple(part.v.shape))))
 
 
-def _fired(trace: Trace, part: nn.Module, found: neurons.Found, tag: Tag, x: Tensor) -> tuple[Signal, Rows | None]:
-    """The signal of the neuron's spikes, and where the tensor shows it; no rows for what was refused."""
+def _fired(trace: Trace, part: nn.Module, found: neurons.Found, tag: Any, x: Tensor) -> tuple[Found, Rows] | None:
+    """The layer that a neuron is, and which of its rows it made now; None for what was refused."""
+    kind = type(part).__name__
     if found.problem is not None:
-        return _poison(trace, trace.refuse(trace.fault(*found.problem))), None
+        return _refused(trace, *found.problem)
+    if not isinstance(tag, Tag):
+        why = "its input does not come from the example through operations that can be followed"
+        return _refused(trace, kind, why, "use layers of torch")
     if tag.over is not None:
-        return _poison(trace, trace.refuse(tag.over.note.fault)), None
+        trace.refuse(tag.over.note.fault)
+        return None
     if isinstance(tag.signal, Outside):
-        for note in tag.signal.notes:
-            if note.fault is not None:
-                trace.faults.append(note.fault)
-        if not any(note.fault for note in tag.signal.notes) and tag.signal.base is not None:
-            words = "; ".join(note.words for note in tag.signal.notes)
-            why = f"its input is made by what only the host can do ({words})"
-            trace.refuse(trace.fault(type(part).__name__, why, "put neurons right behind a convolution or dense layer"))
-        return _poison(trace, None), None
+        return _behind_the_host(trace, kind, tag.signal)
     try:
         rows = trace.rows(tag, 2 if found.steps and not found.folded else 1)
     except Mixed:
         if not found.steps and _all_steps(trace, tag):
             raise SeveralSteps(trace.here) from None
-        fault = trace.fault(type(part).__name__, "it mixes features, steps or samples", "hand it (T, N, ...)")
-        return _poison(trace, trace.refuse(fault)), None
+        return _refused(trace, kind, "it mixes features, steps or samples", "hand it (T, N, ...)")
     return _in_order(trace, part, found, tag, rows, x)
+
+
+def _refused(trace: Trace, what: str, why: str, instead: str) -> None:
+    trace.refuse(trace.fault(what, why, instead))
+
+
+def _behind_the_host(trace: Trace, kind: str, signal: Outside) -> None:
+    """Refuse what stands between a layer and these neurons."""
+    faults = [note.fault for note in signal.notes if note.fault is not None]
+    if not faults and signal.base is not None:
+        words = "; ".join(note.words for note in signal.notes)
+        why = f"its input is made by what only the host can do ({words})"
+        faults = [trace.fault(kind, why, "put neurons right behind a convolution or dense layer")]
+    trace.faults.extend(faults)
 
 
 def _in_order(
     trace: Trace, part: nn.Module, found: neurons.Found, tag: Tag, rows: Rows, x: Tensor
-) -> tuple[Signal, Rows | None]:
-    layer = trace.memory.get(("neuron", id(part)))
+) -> tuple[Found, Rows] | None:
+    kind, layer = type(part).__name__, trace.memory.get(("neuron", id(part)))
     step = layer.calls if layer else 0
     count = trace.steps if found.steps else 1
     wanted = torch.arange(step * trace.batch, (step + count) * trace.batch)
@@ -85,23 +94,14 @@ def _in_order(
     if now.shape != want.shape or (now != want).any():
         if not found.steps and len(rows.rows) == trace.steps * trace.batch and not step:
             raise SeveralSteps(trace.here)
-        fault = trace.fault(type(part).__name__, "it sees steps twice, too few or out of order", _ORDER)
-        return _poison(trace, trace.refuse(fault)), None
+        return _refused(trace, kind, "it sees steps twice, too few or out of order", _ORDER)
     if layer is None:
-        layer = _layer(trace, found.neuron, tag, rows, x, 2 if count > 1 or found.steps else 1)
-        if found.folded:
-            layer.shape = layer.shape if layer.fixed else shape_of(x.shape[1:])
-        trace.memory["neuron", id(part)] = layer
+        lead = 1 if found.folded or not found.steps else 2
+        layer = trace.memory["neuron", id(part)] = _layer(trace, found.neuron, tag, rows, x, lead)
     elif layer.feeds is not tag.signal or not torch.equal(layer.gather, rows.gather):
-        fault = trace.fault(
-            type(part).__name__,
-            "it gets its input from other weights at other steps (batch norm per step with different numbers, or a "
-            "neuron used twice)",
-            "use the same weights at every step, and a neuron of its own for each place",
-        )
-        return _poison(trace, trace.refuse(fault)), None
+        return _refused(trace, kind, _OTHERS, "use the same weights at every step, and each neuron once")
     layer.calls += count
-    return layer.signal, replace(rows, rows=wanted)
+    return layer, replace(rows, rows=wanted)
 
 
 def _all_steps(trace: Trace, tag: Tag) -> bool:
@@ -130,23 +130,18 @@ def _layer(trace: Trace, neuron: Neuron, tag: Tag, rows: Rows, x: Tensor, lead: 
     return layer
 
 
-def _show(
-    trace: Trace, part: nn.Module, found: neurons.Found, layer: Found, rows: Rows, outputs: list[Tensor], never: bool
-) -> None:
-    size = layer.signal.size
-    family = neurons.family(part)
-    if family == "snntorch" or not never:
-        spikes = outputs[0]
-        if never:
-            trace.show(spikes, CONSTANT)
-        else:
-            trace.show(spikes, Tag(layer.signal, _index(rows.rows, rows.gather, size, tuple(spikes.shape))))
-            layer.seen.append(spikes)
-        for membrane in outputs[1:]:
-            shown = Tag(layer.signal, _index(rows.rows, rows.gather, size, tuple(membrane.shape)))
-            trace.show(membrane, shown if never else _membrane(trace, layer))
+def _show(trace: Trace, part: nn.Module, layer: Found, rows: Rows, outputs: list[Tensor], never: bool) -> None:
+    """Tag spikes, and the membranes that snnTorch hands out beside them."""
+    if never and neurons.family(part) != "snntorch":
+        _show_read_out(trace, part, layer, rows, outputs)
         return
-    _show_read_out(trace, part, layer, rows, outputs)
+    for position, tensor in enumerate(outputs):
+        shown = Tag(layer.signal, _index(rows.rows, rows.gather, layer.signal.size, tuple(tensor.shape)))
+        if position == 0:
+            trace.show(tensor, CONSTANT if never else shown)
+            layer.seen.extend([] if never else [tensor])
+        else:
+            trace.show(tensor, shown if never else _membrane(trace, layer))
 
 
 def _membrane(trace: Trace, layer: Found) -> Tag:
@@ -199,24 +194,18 @@ def _index(rows: Tensor, gather: Tensor, size: int, shape: tuple[int, ...]) -> T
     return torch.where(gather < 0, -1, whole).double().reshape(shape)
 
 
-def _poison(trace: Trace, _: Tag | None) -> Signal:
-    """Spikes of a layer that was refused: what follows is still looked at."""
-    return plain(trace.here, INPUT, 1, (1,))
-
-
-def _show_poison(trace: Trace, _: Signal, outputs: list[Tensor]) -> None:
-    """As if the output were spikes of a layer that nothing is known of."""
-    for spikes in outputs[:1]:
-        if spikes.dim() >= 2:
-            lead = 2 if spikes.shape[:2] == (trace.steps, trace.batch) else 1
-            rows = torch.arange(int(np.prod(spikes.shape[:lead])))
-            size = int(np.prod(spikes.shape[lead:]))
-            index = len(trace.layers)
-            shape = shape_of(spikes.shape[lead:]) if spikes.dim() > lead else (size,)
-            signal = plain(trace.here, index, size, shape)
-            trace.layers.append(Found(trace.here, signal, shape, False, trace.source.signal))
-            trace.show(spikes, Tag(signal, indexed(rows, size, tuple(spikes.shape))))
-        else:
-            trace.show(spikes, Tag(Outside(None)))
-    for other in outputs[1:]:
+def _show_unknown(trace: Trace, part: nn.Module, outputs: list[Tensor], steps: bool) -> None:
+    """As if the output were spikes of a layer that nothing else is known of, the same one at every step."""
+    spikes, others = outputs[0], outputs[1:]
+    for other in others:
         trace.show(other, Tag(Outside(None)))
+    lead = 2 if steps and spikes.shape[:2] == (trace.steps, trace.batch) else 1
+    count = int(np.prod(spikes.shape[:lead]))
+    if spikes.dim() < 2 or count % trace.batch:
+        trace.show(spikes, Tag(Outside(None)))
+        return
+    signal = trace.unknown((part, tuple(spikes.shape[lead:])), spikes.shape[lead:])
+    start = trace.memory.get(("calls", id(part)), 0)
+    trace.memory["calls", id(part)] = start + count
+    rows = torch.arange(start, start + count) % (trace.steps * trace.batch)
+    trace.show(spikes, Tag(signal, indexed(rows, signal.size, tuple(spikes.shape))))

@@ -8,6 +8,7 @@ the rest     is left to the host, and refused should neurons come after it
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,14 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from export import linear_rules
 from export.folding import CannotFold, scaled
 from export.reasons import reason, what_it_is
 from export.refusal import Fault
-from export.signals import Mixed, Note, Outside, Signal, Tag
+from export.signals import Mixed, Note, Outside, Signal, Tag, indexed
 from export.tracing import CONSTANT, Trace, as_float, note_over, over_time, tensors
 
 _QUIET = {
@@ -147,7 +147,7 @@ def _layout(call: Call, tags: list[Tag], made: list[Tensor]) -> list[Tag]:
         tag = call.trace.outside(tags, call.words if loud else "", None, joined)
         return [tag] * len(made)
     if any(t.signal is not tags[0].signal or t.over != tags[0].over for t in tags):
-        return [call.trace.refuse(call.fault())] * len(made)
+        return [_joined(call, tags, made[0])] * len(made)
     for tensor in tensors((call.args, call.kwargs)) if not call.name.endswith("_as") else ():
         if tensor.is_floating_point() and call.tag(tensor) is None and bool(tensor.any()):
             return [call.outside(*tags)] * len(made)
@@ -155,6 +155,19 @@ def _layout(call: Call, tags: list[Tag], made: list[Tensor]) -> list[Tag]:
     moved = tensors(call.func(*args, **kwargs))
     notes = (Note(call.words, None),) if call.name not in _QUIET or call.name in ("permute", "transpose") else ()
     return [tags[0].moved(index, *notes) for index in moved]
+
+
+def _joined(call: Call, tags: list[Tag], made: Tensor) -> Tag:
+    """Refuse a concatenation of different layers; what comes after it sees spikes of an unknown one."""
+    refused = call.trace.refuse(call.fault())
+    for lead in (2, 1):
+        if any(tag.signal.real for tag in tags) or tags[0].index.shape[:lead] != made.shape[:lead]:
+            continue
+        with contextlib.suppress(Mixed):
+            rows = call.trace.rows(tags[0], lead).rows
+            signal = call.trace.unknown((*(tag.signal for tag in tags),), made.shape[lead:])
+            return Tag(signal, indexed(rows, signal.size, tuple(made.shape)))
+    return refused
 
 
 def _tags_of(call: Call) -> list[Tag]:
@@ -259,7 +272,10 @@ def added(call: Call, a: Tag, b: Tag) -> Tag:
     if a.signal is b.signal and (total := _accumulated(trace, a, b)) is not None:
         return total
     if a.signal.real == b.signal.real:
-        return _refused_sum(call, a, b, "real values" if a.signal.real else "several neurons' outputs")
+        refused = _refused_sum(call, a, b, "real values" if a.signal.real else "several neurons' outputs")
+        if a.signal.real:
+            return refused
+        return replace(a, signal=call.trace.unknown((a.signal, b.signal), (a.signal.size,)))
     same = a.over == b.over and a.index.shape == b.index.shape and a.signal.size == b.signal.size
     if not same or (a.index != b.index).any():
         raise CannotFold("its summands are arranged differently", "add maps of the same shape, neuron by neuron")
@@ -395,5 +411,3 @@ _RULES: dict[str, Callable[[Call], Tag]] = {
     **dict.fromkeys(("mean", "sum"), _mean),
     "einsum": _einsum,
 }
-
-__all__ = ["Call", "F", "affine", "follow"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -173,9 +174,20 @@ class Trace(TorchFunctionMode):
         return (Note(f"only {which} of {self.steps}", fault),)
 
     def refuse(self, fault: Fault) -> Tag:
-        """Keep the fault and go on as if its output came from somewhere else."""
+        """Keep the fault and go on as if its output were real values from somewhere else."""
         self.faults.append(fault)
         return Tag(Outside(None))
+
+    def unknown(self, key: tuple[Any, ...], features: Sequence[int]) -> Signal:
+        """Spikes of a layer that stands for what was refused, so that what follows is still judged by itself."""
+
+        def make() -> Signal:
+            size, shape = int(np.prod(features)), shape_of(features)
+            signal = plain(self.here, len(self.layers), size, shape)
+            self.layers.append(Found(self.here, signal, shape, False, self.source.signal))
+            return signal
+
+        return self.once(("unknown", *key), make)
 
     def outside(self, tags: Sequence[Tag], words: str, fault: Fault | None, joint: Fault | None = None) -> Tag:
         """Something for the host, if all of it comes from one layer; otherwise `joint` (or `fault`) is refused."""
@@ -189,10 +201,6 @@ class Trace(TorchFunctionMode):
             )
         notes = max((notes for _, notes in bases), key=len)
         return Tag(Outside(bases[0][0], (*notes, Note(words, fault)) if words else notes))
-
-    def full(self, tag: Tag) -> bool:
-        """Whether a tensor (T, N, ...) or (T N, ...) shows every step once and in order."""
-        return isinstance(tag.signal, Signal) and tag.over is None
 
 
 def over_time(tag: Tag, axis: int, steps: int, batch: int) -> Tensor | None:

@@ -103,6 +103,23 @@ def test_a_gate_and_a_sum_of_real_values_are_refused() -> None:
     assert "x * LIF(x)" in said["1"] and "a sum of real values" in said["2"]
 
 
+def test_what_comes_after_a_refused_layer_is_judged_by_itself() -> None:
+    first, second = (Block(lambda a, b: a + b) for _ in range(2))
+    second.a, second.b = conv(4, 4), conv(4, 4)
+    said = refusal(nn.Sequential(first, conv(4, 4), lif(), second, conv(4, 4), lif()), spikes(2, 6, 6))
+    assert list(said) == ["0", "3"]
+    layers = {"a": nn.Linear(6, 5), "soft": neuron.LIFNode(v_reset=None), "b": nn.Linear(5, 5), "n": neuron.LIFNode()}
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        out = []
+        for step in x:
+            s = m.soft(m.a(step))
+            out.append(m.n(m.b(s) + s))
+        return torch.stack(out)
+
+    assert list(refusal(Written(forward, **layers), spikes(6))) == ["soft"]
+
+
 def test_a_sum_of_two_convolutions_is_a_sum_of_real_values() -> None:
     layers = {"a": conv(2, 4), "b": conv(2, 4), "n": lif()}
     said = refusal(nn.Sequential(Written(lambda m, x: m.n(m.a(x) + m.b(x)), **layers)), spikes(2, 6, 6))
