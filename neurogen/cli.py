@@ -67,7 +67,10 @@ def train(
     from train import find_config
 
     out = out or Path("runs") / config.removesuffix(".yaml").replace("/", "-")
-    folder = train_run(load_config(find_config(config), overrides or ()), out, resume=resume)
+    settings, on_grid = load_config(find_config(config), overrides or ()), None
+    if getattr(settings, "quantise", False):
+        from train.grid import on_grid
+    folder = train_run(settings, out, resume=resume, on_grid=on_grid)
     if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
         typer.echo(str(folder))
 

@@ -65,6 +65,8 @@ class StageOneConfig(Section):
     """Seed of weights, data order and noise."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
+    quantise: bool = False
+    """Whether weights stay on a chip's 8-bit grid from the first step on, so that export loses nothing."""
     data: DataConfig
     model: ModelConfig = ModelConfig()
     neurons: NeuronConfig = NeuronConfig()
@@ -83,6 +85,11 @@ class StageOneConfig(Section):
             raise ValueError(
                 f"data.resolution={size} cannot be halved {halvings} times; take a multiple of {2**halvings} "
                 f"or a network with fewer levels"
+            )
+        if self.quantise and self.model.kind == "gated":
+            raise ValueError(
+                "quantise=true does not go with model.kind=gated, whose layers exchange real values that no chip "
+                "takes; take model.kind=spiking or leave quantise out"
             )
         event = self.model.coding == "event"
         if event != (self.model.readout in ("step", "all")):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -36,6 +36,10 @@ from neurogen.training.run_folder import open_run
 DROPOUT_STREAM = 1  # of step_seed; data order is 0, augmentation 2
 
 
+# A network and items that it takes -> its weights are on a chip's grid; what comes back makes a plain copy of it.
+OnGrid = Callable[[nn.Module, Tensor], Callable[[nn.Module], nn.Module]]
+
+
 class System(Protocol):
     """What the loop needs of a system: its parts, one step, and what to do on the way."""
 
@@ -59,11 +63,12 @@ class System(Protocol):
         """Write the model folder."""
 
 
-def train_run(config: Config, out: Path, resume: bool = False) -> Path:
+def train_run(config: Config, out: Path, resume: bool = False, on_grid: OnGrid | None = None) -> Path:
     """Train a configuration into the run folder `out` and return it.
 
-    resume goes on from the newest checkpoint, bit for bit; on a finished run it does nothing. Raises TrainingError,
-    DataError or ModelFolderError (one sentence each); SIGTERM and SIGINT save and exit.
+    resume goes on from the newest checkpoint, bit for bit; on a finished run it does nothing. on_grid: what
+    quantise=true does to the network before its first step (`train.grid.on_grid`). Raises TrainingError, DataError or
+    ModelFolderError (one sentence each); SIGTERM and SIGINT save and exit.
     """
     if config.train.tune_allocator:
         tune_allocator()
@@ -80,6 +85,10 @@ def train_run(config: Config, out: Path, resume: bool = False) -> Path:
         try:
             with leader_first():
                 system = _system_type(config)(config, device, out)
+                if isinstance(config, StageOneConfig) and config.quantise:
+                    if on_grid is None:
+                        raise TrainingError("expected on_grid for quantise=true, got none; give train.grid.on_grid")
+                    system.put_on_grid(on_grid)
             batch_items(config.seed, 0, system.items, config.train.batch_size, rank(), world())
             _loop(system, out, device, resume)
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,12 @@ class StageOneSystem:
         rates = tuple(f"rate/{name}" for name in neuron_names(self.main))
         self.columns = (*LOSSES, "perplexity", "used_codes", "dead_codes", "val_mse", "val_perplexity", *rates)
         self.codes: list[Tensor] = []
+        self.plain: Callable[[nn.Module], nn.Module] | None = None
+
+    def put_on_grid(self, on_grid: Callable[[nn.Module, Tensor], Callable[[nn.Module], nn.Module]]) -> None:
+        """Let the network learn on a chip's grid; `on_grid` as `engine.OnGrid`."""
+        generator = keyed_generator(self.config.seed, AUGMENT_STREAM, 0, 0)
+        self.plain = on_grid(self.main, self.data.batch(torch.arange(1), generator).to(self.device))
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         config = self.config
@@ -119,10 +126,12 @@ class StageOneSystem:
         }
         if self.crop_note:
             use["crop"] = self.crop_note
+        if self.plain is not None:
+            use["quantised"] = "weights of the layers between spikes are 8-bit multiples of one step a layer"
         save_model(
             folder,
             stage1=self.config,
-            first_stage=self.main,
+            first_stage=self.main if self.plain is None else self.plain(self.main),
             scaling=self.data.scaling,
             data_info=describe_data(self.data),
             card=use,
