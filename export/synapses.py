@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from export.chip import ChipLayer, outputs_first
 
 _DENSE_ENOUGH = 0.25
-_PERIODS = (2, 4, 8, 9, 16, 25, 32, 36, 49, 64, 128, 256, 1024)
+_PERIODS = (2, 4, 8, 9, 16, 36, 64, 144, 256)  # blocks of r or r x r pixels
+_GATHERING = 16  # multiplications that take as long as fetching one number of a column
 _COLUMNS = 1 << 24
 
 
@@ -27,12 +28,7 @@ def sums(layer: ChipLayer, frames: torch.Tensor) -> torch.Tensor:
     if layer.kind == "dense":
         total = (frames.reshape(len(frames), -1).to(exact) @ weight.to(exact).T).to(torch.int64) >> layer.shift
         return total.reshape(len(frames), *layer.shape)
-    if layer.kind == "convT":
-        frames, weight, padding = _as_convolution(layer, frames, weight)
-        total = _convolve(frames, weight, (1, 1), padding, layer.dilation, layer.groups, exact)
-        total = total[..., : layer.shape[1], : layer.shape[2]]
-    else:
-        total = _convolve(frames, weight, layer.stride, layer.padding, layer.dilation, layer.groups, exact)
+    total = (_transposed if layer.kind == "convT" else _convolved)(layer, frames, weight, exact)
     return (total + (1 << 23)) % (1 << 24) - (1 << 23)
 
 
@@ -57,73 +53,77 @@ def _exact_type(layer: ChipLayer, frames: torch.Tensor) -> torch.dtype:
     return torch.float32 if bound < 1 << 24 else torch.float64
 
 
-def _as_convolution(
-    layer: ChipLayer, frames: torch.Tensor, weight: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, tuple[int, int]]:
-    """A transposed convolution as a stride-1 convolution over the input with zeros between its pixels."""
-    (rows, columns), (height, width) = layer.stride, frames.shape[-2:]
-    spread = frames.new_zeros(
-        *frames.shape[:2],
-        (height - 1) * rows + 1 + layer.output_padding[0],
-        (width - 1) * columns + 1 + layer.output_padding[1],
-    )
-    spread[:, :, : (height - 1) * rows + 1 : rows, : (width - 1) * columns + 1 : columns] = frames
-    kernel = torch.from_numpy(outputs_first(weight.numpy(), layer.groups)).flip(-2, -1)
-    padding = tuple(layer.dilation[i] * (weight.shape[2 + i] - 1) - layer.padding[i] for i in (0, 1))
-    spread = F.pad(spread, tuple(min(0, padding[i]) for i in (1, 1, 0, 0)))
-    return spread, kernel, (max(0, padding[0]), max(0, padding[1]))
-
-
-def _convolve(
-    frames: torch.Tensor,
-    weight: torch.Tensor,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-    groups: int,
-    exact: torch.dtype,
-) -> torch.Tensor:
+def _convolved(layer: ChipLayer, frames: torch.Tensor, weight: torch.Tensor, exact: torch.dtype) -> torch.Tensor:
     """torch's cross-correlation, (B, O, H, W) int64, by columns and products."""
-    outputs, kernel = len(weight), weight.shape[2:]
-    size = [(frames.shape[2 + i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1) // stride[i] + 1 for i in (0, 1)]
-    products = [_Product(rows.to(exact)) for rows in weight.reshape(groups, outputs // groups, -1)]
-    total = torch.empty(len(frames), outputs, size[0] * size[1], dtype=torch.int64)
-    step = max(1, _COLUMNS // max(1, frames.shape[1] * kernel[0] * kernel[1] * size[0] * size[1]))
-    for begin in range(0, len(frames), step):
-        part = frames[begin : begin + step].to(exact)
-        columns = F.unfold(part, tuple(kernel), dilation, padding, stride)  # (B, I kH kW, H W)
-        columns = columns.transpose(0, 1).reshape(groups, -1, len(part) * size[0] * size[1])
+    groups, kernel, (height, width) = layer.groups, weight.shape[2:], layer.shape[1:]
+    products = [_Product(rows.to(exact)) for rows in weight.reshape(groups, len(weight) // groups, -1)]
+    total = torch.empty(len(frames), *layer.shape, dtype=torch.int64)
+    for part in _parts(len(frames), frames.shape[1] * kernel[0] * kernel[1] * height * width):
+        some = frames[part].to(exact)
+        columns = F.unfold(some, tuple(kernel), layer.dilation, layer.padding, layer.stride)  # (B, I kH kW, H W)
+        columns = columns.transpose(0, 1).reshape(groups, -1, len(some) * height * width)
         out = torch.cat([product(columns[g]) for g, product in enumerate(products)])
-        total[begin : begin + step] = out.reshape(outputs, len(part), -1).transpose(0, 1).to(torch.int64)
-    return total.reshape(len(frames), outputs, *size)
+        total[part] = out.reshape(len(weight), len(some), height, width).transpose(0, 1).to(torch.int64)
+    return total
+
+
+def _transposed(layer: ChipLayer, frames: torch.Tensor, weight: torch.Tensor, exact: torch.dtype) -> torch.Tensor:
+    """(B, O, H, W) int64 of torch's transposed convolution: each pixel's products, added where they fall, cropped."""
+    (inputs, _, *kernel), groups, (_, height, width) = weight.shape, layer.groups, layer.shape
+    before = frames.shape[-2:]
+    whole = [(before[i] - 1) * layer.stride[i] + layer.dilation[i] * (kernel[i] - 1) + 1 for i in (0, 1)]
+    top, left = layer.padding
+    beyond = [
+        max(0, first + size - all_) for first, size, all_ in zip((top, left), (height, width), whole, strict=True)
+    ]
+    rows = weight.reshape(groups, inputs // groups, -1).transpose(1, 2).to(exact)
+    total = torch.empty(len(frames), *layer.shape, dtype=torch.int64)
+    for part in _parts(len(frames), weight[0].numel() * groups * before[0] * before[1]):
+        some = frames[part].to(exact).reshape(-1, groups, inputs // groups, before[0] * before[1])
+        columns = (rows @ some).flatten(1, 2)  # (B, O kH kW, pixels)
+        out = F.pad(F.fold(columns, whole, kernel, layer.dilation, 0, layer.stride), (0, beyond[1], 0, beyond[0]))
+        total[part] = out[..., top : top + height, left : left + width].to(torch.int64)
+    return total
+
+
+def _parts(number: int, entries: int) -> list[slice]:
+    """So many frames at a time that their columns fit the memory set aside; entries: of one frame."""
+    step = max(1, _COLUMNS // max(1, entries))
+    return [slice(begin, begin + step) for begin in range(0, number, step)]
 
 
 class _Product:
-    """weight (O, K) times columns (K, n), leaving out what is zero in every n-th row."""
+    """weight (O, K) times columns (K, n), leaving out what is zero in every P-th row: P products of fewer columns."""
 
     def __init__(self, weight: torch.Tensor) -> None:
-        self.outputs, used = len(weight), weight != 0
-        period = 1
+        used, period = weight != 0, 1
         if used.float().mean() < _DENSE_ENOUGH:
-            period = min((1, *_PERIODS), key=lambda n: _cost(used, n))
-        self.parts = []
-        for first in range(period):
-            columns = used[first::period].any(0).nonzero().squeeze(1)
-            self.parts.append((slice(first, None, period), columns, weight[first::period][:, columns]))
+            fitting = [n for n in _PERIODS if len(weight) % n == 0]
+            period = min((1, *fitting), key=lambda n: _cost(used, n))
+        if period == 1:
+            self.chosen, self.weight = None, weight
+            return
+        rows = len(weight) // period
+        together = used.reshape(rows, period, -1).any(0)  # (P, K)
+        most = int(together.sum(1).max())
+        self.chosen = together.to(torch.uint8).topk(most, dim=1).indices  # those in use, then others with weights 0
+        of_each = weight.reshape(rows, period, -1).transpose(0, 1)
+        self.weight = of_each.gather(2, self.chosen[:, None].expand(-1, rows, -1)).contiguous()
 
     def __call__(self, columns: torch.Tensor) -> torch.Tensor:
-        if len(self.parts) == 1:
-            return self.parts[0][2] @ columns[self.parts[0][1]]
-        total = columns.new_zeros(self.outputs, columns.shape[1])
-        for rows, chosen, weight in self.parts:
-            total[rows] = weight @ columns[chosen]
-        return total
+        if self.chosen is None:
+            return self.weight @ columns
+        patterns, rows, most = self.weight.shape
+        total = columns.new_empty(rows, patterns, columns.shape[1])
+        for part in _parts(patterns, most * columns.shape[1]):
+            some = columns.index_select(0, self.chosen[part].flatten()).reshape(-1, most, columns.shape[1])
+            total[:, part] = torch.bmm(self.weight[part], some).transpose(0, 1)
+        return total.flatten(0, 1)
 
 
 def _cost(used: torch.Tensor, period: int) -> int:
-    """Multiplications for one column where the rows n, n + period, ... are taken together."""
-    rows = used[: len(used) // period * period]
-    if len(rows) == 0:
-        return int(used.numel()) + 1
-    together = rows.reshape(-1, period, used.shape[1]).any(0)
-    return int(together.sum()) * (len(used) // period) + int(used[len(rows) :].any(0).sum())
+    """Multiplications for one column where the rows n, n + period, ... are taken together, and fetching it for each."""
+    if period == 1:
+        return used.numel()
+    rows = len(used) // period
+    return int(used.reshape(rows, period, -1).any(0).sum(1).max()) * period * (rows + _GATHERING)
