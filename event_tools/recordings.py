@@ -93,12 +93,12 @@ class InOneFile(Recordings):
     @contextmanager
     def reader(self, i: int, reading: Reading) -> Iterator[tuple[str, Reader]]:
         """See `Recordings`; the file is opened once a process, since a fork shares its position."""
-        key = os.getpid(), reading.tolerant
-        if self.open[:2] != key:
+        key, current = (os.getpid(), reading.tolerant), self.open  # which lives on here if a thread puts another there
+        if current[:2] != key:
             holder = opened(self.path)
             many = hdf5.open_set(holder.__enter__(), self.path, reading.tolerant)
-            self.open = (*key, many, holder)
-        many: Many = self.open[2]  # type: ignore[assignment]
+            current = self.open = (*key, many, holder)
+        many: Many = current[2]  # type: ignore[assignment]
         yield "hdf5", many.reader(int(self.rows[i]))
 
     @property

@@ -17,6 +17,7 @@ from event_tools.errors import EventFileError
 
 THREADS = min(4, os.cpu_count() or 1)
 BLOCK = 1 << 20  # bytes that stay in a core's cache
+FARTHEST = 1 << 62
 
 In, Out = TypeVar("In"), TypeVar("Out")
 
@@ -49,8 +50,11 @@ def file_size(file: BinaryIO) -> int:
 def read_at(file: BinaryIO, at: int, size: int) -> NDArray[np.uint8]:
     """The bytes from `at` on, `size` of them or as many as there are.
 
-    A file on disk is read at the place without going there, so that threads and forks may share it.
+    A file on disk is read at the place without going there, so that threads and forks may share it. Nothing is beyond
+    the places that a system counts, wherever a damaged file points.
     """
+    if at >= FARTHEST:
+        return np.empty(0, np.uint8)
     out = np.empty(size, np.uint8)
     view, done = memoryview(out), 0
     if isinstance(file, io.FileIO):

@@ -12,6 +12,7 @@ from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.formats.hdf5_output import Batches, Output, Table
 from event_tools.formats.hdf5_sets import MARK, VERSION
+from event_tools.formats.hdf5_values import refuse_far
 from event_tools.naming import natural
 from event_tools.provenance import Plain
 
@@ -58,6 +59,7 @@ class SetWriter:
                         self.path, f"expected parts in order of time, {part.t[0]} us follows {last} us"
                     )
                 last = part.t[-1]
+                refuse_far(part.t, self.path)
             for batch in self.batches.add(part.t, part.x, part.y, part.p):
                 self._write(batch)
                 self.output.check()

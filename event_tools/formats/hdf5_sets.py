@@ -135,17 +135,17 @@ class OwnSet(Many):
 
     def reader(self, i: int) -> Reader:
         size = self.size or checked_size(self.h5, *self.sizes[i])
-        own = json.loads(self.provenances[i] or "{}") if self.provenances else {}
-        told: dict[str, Plain] = {**self.told, **{key: value for key, value in own.items() if isinstance(value, Plain)}}
+        told = {**self.told, **_told(self.provenances[i])} if self.provenances else self.told
         return _OwnReader(self, int(self.first[i]), int(self.first[i + 1]), size, told)
 
     def events_of(self, k: int) -> Columns:
         """Block k of the events of all recordings; the last one asked for is kept. Raises BadRow."""
-        if self.block is None or self.block[0] != k:
+        block = self.block  # another thread may put its own there
+        if block is None or block[0] != k:
             start, stop = k * self.step, min((k + 1) * self.step, int(self.first[-1]))
             values = {id(column): column.piece(start, stop)() for column in self.layout.columns}
-            self.block = k, self.layout.convert(values, None, start)
-        return self.block[1]
+            block = self.block = k, self.layout.convert(values, None, start)
+        return block[1]
 
 
 class _OwnReader(Reader):
@@ -239,6 +239,15 @@ def find_set(h5: Hdf5) -> Many | None:
     if h5.group("spikes", "times", "units") is not None and h5.dataset("labels") is not None:
         return SpikeSet(h5)
     return None
+
+
+def _told(text: str) -> dict[str, Plain]:
+    """The provenance of one recording; of JSON that says something else, nothing."""
+    try:
+        own = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return {key: value for key, value in own.items() if isinstance(value, Plain)} if isinstance(own, dict) else {}
 
 
 def _base(h5: Hdf5, dataset: Any) -> np.dtype[Any]:

@@ -7,10 +7,13 @@ Polarity: 1 or True is ON; 0, -1 and False are OFF. Nothing wraps: other values 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from event_tools.errors import EventFileError
 
 FAR = 1 << 62  # microseconds; beyond that sums do not fit 64 bits
 
@@ -21,6 +24,12 @@ class BadRow(Exception):
     def __init__(self, row: int, reason: str, offset: int | None = None) -> None:
         super().__init__(reason)
         self.row, self.reason, self.offset = row, reason, offset
+
+
+def refuse_far(t: NDArray[np.int64], path: Path) -> None:
+    """Raise EventFileError for times, in order, that would not be read."""
+    if len(t) and not (t[0] > -FAR and t[-1] < FAR):
+        raise EventFileError(path, f"HDF5 holds times within {FAR} us of 0, got {t[0]} to {t[-1]}; shift them")
 
 
 def microseconds(values: NDArray[Any], unit: str | None, shift: int, row: int) -> NDArray[np.int64]:

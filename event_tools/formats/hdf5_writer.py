@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.formats.hdf5_output import BATCH_CHUNKS, CHUNK, Batches, Output, Table
+from event_tools.formats.hdf5_values import refuse_far
 from event_tools.formats.writer import Writer, Writing
 
 MAX_MS = 1 << 26  # 18 hours: entries of ms_to_idx
@@ -85,6 +86,7 @@ class DsecWriter(_Hdf5Writer):
         self.shift: int | None = None
 
     def look(self, t: NDArray[np.int64]) -> None:
+        refuse_far(t, self.path)
         first, last = int(t[0]), int(t[-1])
         if self.shift is None:
             self.shift = 0 if 0 <= first < 1 << 32 else first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_tools import EventFileError, Events, info, read
+from event_tools import EventFileError, Events, info, read, write
 from event_tools.datasets import Labelled, holds_many, open_recordings, write_set
 from event_tools.formats.reader import Reading
 from tests.data import data_path
@@ -171,6 +172,37 @@ def test_an_open_set_can_be_copied_pickled_and_used_in_a_fork(tmp_path: Path) ->
         os._exit(0 if found[2] == TWO else 1)
     assert found[0] == ONE
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_threads_may_read_one_set(tmp_path: Path) -> None:
+    def numbered(i: int) -> Events:
+        return Events(np.arange(30_000) + i, [i] * 30_000, [i] * 30_000, [1] * 30_000, (34, 34))
+
+    write_set(tmp_path / "set.h5", [("one", numbered(i)) for i in range(12)])
+    found = open_recordings(tmp_path / "set.h5")
+    order = [*range(12)] * 3 + [*range(11, -1, -1)] * 3
+    with ThreadPoolExecutor(4) as pool:
+        for i, events in zip(order, pool.map(found.events, order), strict=True):
+            assert events == numbered(i)
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "[" * 100_000])
+def test_a_recording_whose_provenance_is_damaged_has_none(tmp_path: Path, text: str) -> None:
+    write_set(tmp_path / "set.h5", [Labelled("cat", ONE, provenance={"seed": 7})])
+    with h5py.File(tmp_path / "set.h5", "r+") as file:
+        del file["provenance"]
+        file.create_dataset("provenance", data=np.array([text.encode()]))
+    assert info(tmp_path / "set.h5", member=0).provenance == {}
+    assert open_recordings(tmp_path / "set.h5")[0] == ONE
+
+
+def test_times_that_would_not_be_read_are_refused(tmp_path: Path) -> None:
+    for t in (-1 << 62, 1 << 62):
+        far = Events([t], [0], [0], [1], (34, 34))
+        with pytest.raises(EventFileError, match=f"within {1 << 62} us of 0, got {t} to {t}; shift them"):
+            write_set(tmp_path / "set.h5", [("one", far)])
+        with pytest.raises(EventFileError, match=f"within {1 << 62} us of 0, got {t} to {t}; shift them"):
+            write(tmp_path / "one.h5", far)
 
 
 def test_a_damaged_block_is_named_and_others_are_read(tmp_path: Path) -> None:

@@ -232,6 +232,21 @@ def test_a_huge_directory_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "one.npz")
 
 
+@pytest.mark.parametrize("place", [(1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_a_member_that_is_said_to_lie_at_no_place_is_refused(tmp_path: Path, place: int) -> None:
+    write(tmp_path / "one.npz", EVENTS)
+    data = bytearray((tmp_path / "one.npz").read_bytes())
+    entry, end = data.find(b"PK\1\2"), data.rfind(b"PK\5\6")
+    name = struct.unpack_from("<H", data, entry + 28)[0]
+    struct.pack_into("<I", data, end + 12, struct.unpack_from("<I", data, end + 12)[0] + 12)  # the directory's size
+    struct.pack_into("<H", data, entry + 30, 12)
+    struct.pack_into("<I", data, entry + 42, 0xFFFFFFFF)
+    data[entry + 46 + name : entry + 46 + name] = struct.pack("<HHQ", 1, 8, place)
+    (tmp_path / "one.npz").write_bytes(data)
+    with pytest.raises(EventFileError, match=f"at byte {place}: expected the head of member t"):
+        read(tmp_path / "one.npz")
+
+
 def test_encrypted_and_otherwise_packed_members_are_refused(tmp_path: Path) -> None:
     data = whole(True)
     at = data.index(b"PK\1\2")
