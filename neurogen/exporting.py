@@ -87,7 +87,7 @@ def export_model(
     x = test.batch(index, None)
     with torch.inference_mode():
         inputs = half.inputs(x).clone()
-        network = _settled(export.read(half.module, inputs), half)
+        network = settled(export.read(half.module, inputs), half)
         chip = export.quantise(network, inputs.numpy(), per_channel=options.per_channel, readout=options.readout)
         report = export.report(chip, inputs.numpy(), network)
         values = {way: half.finish(torch.from_numpy(out).float()) for way, out in report.outputs.items()}
@@ -128,7 +128,7 @@ def summary(figures: dict[str, Any], out: Path) -> dict[str, Any]:
     }
 
 
-def _settled(network: Network, half: Half) -> Network:
+def settled(network: Network, half: Half) -> Network:
     """Its last convolution as the chip shall run it."""
     last = network.layers[-1]
     if half.bias_on_host:

@@ -13,13 +13,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from neurogen.blocks import Folded, ReadOut, fold
 from neurogen.codebook.playback import as_spikes, played_back
 from neurogen.coding import DECAY, aggregate, to_steps
-from neurogen.models.tts_vqvae import TTSVQVAE
+from neurogen.models.tts_vqvae import TTSVQVAE, SpikingDecoder
 
 Codes = Literal["host", "chip"]
 Last = Literal["host", "membrane", "sigma"]
@@ -44,7 +43,7 @@ def decoder_half(stage: TTSVQVAE, codes: Codes, last: Last) -> Half:
     """From codes to values. Raises ValueError for a read-out that a chip cannot compute."""
     body, readout = stage.decoder[0], stage.decoder[1]
     if codes == "chip":
-        if stage.layout is torch.contiguous_format:  # the gated kind, whose rows meet a chain of other layers first
+        if not isinstance(body, SpikingDecoder):
             raise ValueError("expected --codes host for a model of the gated kind; only the spiking kind's play back")
         body = played_back(stage.codebook, body)
 
