@@ -89,7 +89,7 @@ def test_average_pools_fold_into_the_next_convolution_or_are_refused(size: int) 
         except AssertionError:  # left to the host
             torch.manual_seed(0)
             module = nn.Sequential(relay(), folded(nn.AvgPool2d(**pool), nn.Conv2d(4, 6, **conv)), lif())
-            with pytest.raises(export.Refusal):
+            with pytest.raises(export.Refusal, match="fewer pixels at the border|padding follows a pool"):
                 export.read(prepared(module), spikes(4, size, size))
             refused.append((i, j))
     # Padding after windows that overlap reaches pixels that are not zero in the whole, and so where pixels are left
@@ -98,6 +98,14 @@ def test_average_pools_fold_into_the_next_convolution_or_are_refused(size: int) 
     left_over = {(0, 2), (0, 3), (4, 2), (7, 2), (7, 3)} if size == 9 else set()
     uneven = {(i, j) for i in (5, 6) for j in range(5)} if size == 9 else set()
     assert set(refused) == {*overlapping, *left_over, *uneven}
+
+
+def test_padding_before_a_pooled_map_needs_windows_that_do_not_overlap() -> None:
+    above = nn.ZeroPad2d((1, 0, 1, 0))
+    assert_same_values(nn.AvgPool2d(2), above, nn.Conv2d(2, 3, 3), shape=(2, 9, 9))  # left-over pixels are never met
+    module = prepared(nn.Sequential(relay(), folded(nn.AvgPool2d(3, 2), above, nn.Conv2d(2, 3, 3)), lif()))
+    with pytest.raises(export.Refusal, match="padding follows a pool that overlaps"):
+        export.read(module, spikes(2, 9, 9))
 
 
 @pytest.mark.parametrize("pool", POOLS[:4])
