@@ -118,9 +118,9 @@ def test_rows_that_repeat_their_zeros_are_summed_exactly() -> None:
 
 def test_sums_past_float32_are_exact() -> None:
     weight = np.full((1, 300), 65537, np.int32)
-    weight[0, 0] = 1
+    weight[0, 0] = 2  # an odd sum past 2^24, which float32 does not have
     layer = ChipLayer("a", "dense", (1,), weight, 0, 0, Layout((1,)))
-    assert int(sums(layer, torch.ones(1, 300, dtype=torch.int64))) == 299 * 65537 + 1
+    assert int(sums(layer, torch.ones(1, 300, dtype=torch.int64))) == 299 * 65537 + 2
 
 
 def test_a_convolution_sum_wraps_at_24_bits_and_a_dense_one_does_not() -> None:
