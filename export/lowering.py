@@ -63,7 +63,7 @@ class _Frame:
 def lower(network: Network, loader: Loader = "stock") -> list[Link]:
     """The chain, one link a layer. loader="extended" keeps transposed convolutions as they are.
 
-    Raises Refusal for what fits no stock layer and is too large to be written out in full.
+    Raises Refusal, with all layers at once, for what fits no stock layer and is too large to be written out in full.
     """
     carries = carried(network)
     dense_from = _dense_from(network)
@@ -72,15 +72,24 @@ def lower(network: Network, loader: Loader = "stock") -> list[Link]:
         (int(np.prod(network.input_shape)),) if flat else as_image(network.input_shape),
         {INPUT: Layout(network.input_shape)},
     )
-    links = []
+    links: list[Link] = []
+    faults: list[Fault] = []
     for index, layer in enumerate(network.layers):
-        if index >= dense_from:
-            link, frame = _dense(network, index, carries[index], frame)
-        elif _is_stock(layer, carries[index], frame, loader):
-            link, frame = _as_it_is(index, layer)
-        else:
-            link, frame = _on_the_grid(network, index, carries[index], frame)
-        links.append(link)
+        try:
+            if index >= dense_from:
+                link, frame = _dense(network, index, carries[index], frame)
+            elif _is_stock(layer, carries[index], frame, loader):
+                link, frame = _as_it_is(index, layer)
+            else:
+                link, frame = _on_the_grid(network, index, carries[index], frame)
+            links.append(link)
+        except Refusal as refusal:
+            faults += refusal.faults
+            if carries[index]:
+                break  # where the carried spikes would lie is not known, so neither is what follows
+            frame = _Frame(as_image(layer.shape), {index: Layout(layer.shape)})
+    if faults:
+        raise Refusal(faults)
     return links
 
 
@@ -155,7 +164,8 @@ def _on_the_grid(network: Network, index: int, carries: list[int], frame: _Frame
     grid = next(g for g in _grids(layer.shape) if all(_fits(frame.held[s].shape, g) for s in carries))
     held = _side_by_side(index, layer.shape, carries, frame, lambda shape: _blocks_of(shape, grid))
     size = sum(layout.size for layout in held.values())
-    if size * frame.size > LARGEST_UNROLLED:
+    own = sum(synapses.map.weight.size for synapses in layer.synapses)
+    if size * frame.size > max(LARGEST_UNROLLED, 2 * own):  # a Linear is written out already
         raise Refusal([_too_large(layer, size * frame.size)])
     whole = _whole(_blocks(layer, index, carries, frame, held), size, frame.size)
     channels = sum(layout.channels for layout in held.values()), frame.shape[0]

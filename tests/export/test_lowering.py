@@ -12,6 +12,11 @@ from tests.export.zoo import run_chain, spikes, zoo
 ZOO = zoo(np.random.default_rng(5))
 
 
+def test_a_linear_before_a_map_is_never_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.lowering.LARGEST_UNROLLED", 100)
+    assert lower(ZOO["from codes"])[0].weight.shape == (4, 10, 4, 4)  # as many numbers as the Linear's
+
+
 @pytest.mark.parametrize("name", ZOO)
 @pytest.mark.parametrize("loader", ["stock", "extended"])
 def test_a_chain_spikes_as_its_network_in_every_layer(name: str, loader: str) -> None:

@@ -236,6 +236,13 @@ def test_a_map_too_large_to_be_written_out_names_its_way_out() -> None:
     assert quantise(network, loader="extended").layers[0].kind == "convT"
 
 
+def test_all_maps_that_are_too_large_are_named_at_once() -> None:
+    network = chain((64, 8, 8), *(ConvTranspose(weights(RNG, 64, 64, 3, 3), (2, 2)) for _ in range(2)))
+    with pytest.raises(Refusal) as caught:
+        quantise(network)
+    assert [line[:2] for line in str(caught.value).splitlines()] == ["0:", "1:"]
+
+
 def test_purely_negative_dense_weights_avoid_the_power_of_two_that_lava_spoils() -> None:
     weight = -np.array([[1.0, 0.031], [0.5, 0.27]])
     network = replace(
