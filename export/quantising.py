@@ -108,6 +108,9 @@ def _entrance(
     network: Network, inputs: NDArray[np.generic], per_channel: bool, loader: Loader, limits: Limits
 ) -> tuple[Network | None, int, int]:
     """How such an input enters: (the host's first layer, message bits, the largest value)."""
+    if inputs.ndim < 3 or not inputs.size or np.prod(inputs.shape[2:]) != np.prod(network.input_shape):
+        expected = ", ".join(map(str, ("T", "N", *network.input_shape)))
+        raise ValueError(f"inputs: expected samples of shape ({expected}), got {tuple(inputs.shape)}")
     if not np.isfinite(inputs).all():
         raise ValueError("inputs hold numbers that are not finite; give the values that the module was trained with")
     if np.isin(inputs, (0, 1)).all():

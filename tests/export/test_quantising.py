@@ -201,6 +201,12 @@ def test_inputs_that_are_not_finite_are_refused() -> None:
         quantise(ZOO["dense"], np.full((1, 1, 20), np.nan))
 
 
+@pytest.mark.parametrize("shape", [(20,), (3, 20), (3, 1, 21), (0, 1, 20)])
+def test_inputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected samples of shape \(T, N, 20\)"):
+        quantise(ZOO["dense"], np.zeros(shape))
+
+
 # What cannot be.
 
 
