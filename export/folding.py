@@ -172,7 +172,7 @@ def chained(inner: Conv, outer: Conv, shape: Shape, between: Shape, size: tuple[
     return fitted(whole, shape, size)
 
 
-def pooled_dense(dense: Dense, pool: Conv, shape: Shape, source: Shape) -> Dense:
+def pooled_dense(dense: Dense, pool: Conv, shape: Shape) -> Dense:
     """A pool of a dense layer's outputs, which have that shape."""
     columns = torch.from_numpy(dense.weight.T.copy()).reshape(-1, *shape)
     return Dense(apply(pool, columns).flatten(1).numpy().T.copy())

@@ -96,7 +96,7 @@ def _pool_after(signal: Signal, pool: Conv, plain_rows: bool, shape: Shape, size
         raise CannotFold("it pools a sum, or rearranged values", "pool before adding")
     bias = through(lambda x: apply(pool, x), signal.bias, shape)
     if isinstance(term.map, Dense):
-        made: Any = pooled_dense(term.map, pool, shape, term.shape)
+        made: Any = pooled_dense(term.map, pool, shape)
     elif isinstance(term.map, Conv) and not any(pool.padding) and shape == term.shape:
         made = chained(term.map, pool, (0, 1 << 30, 1 << 30), shape, (size[1], size[2]))
         made = replace(made, padding=(made.padding[0], term.map.padding[1], made.padding[2], term.map.padding[3]))

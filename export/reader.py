@@ -33,6 +33,9 @@ def read(module: nn.Module, example_input: Tensor) -> Network:
     found = {part: n for part in module.modules() if (n := neurons.find(part)) is not None}
     found = {part: n for part, n in found.items() if not _inside_another(part, found)}
     example = _example(module, example_input)
+    root = type(module).__name__
+    if not found:
+        raise ValueError(f"expected at least one spiking layer in {root}, got none: add IF, LIF or PLIF neurons")
     with untouched(module), torch.no_grad():
         trace, output = _traced(module, example, found)
     if trace.faults:
@@ -62,8 +65,9 @@ def _traced(module: nn.Module, example: Tensor, found: dict[nn.Module, neurons.F
             raise _unfit(example, problem) from problem
         try:
             return _run(module, example, found, True)
-        except Exception:
-            raise _unfit(example, problem) from problem
+        except Exception as second:
+            first = second if isinstance(problem, SeveralSteps) else problem
+            raise _unfit(example, first) from first
 
 
 def _run(
@@ -127,12 +131,13 @@ def _network(trace: Trace, output: Any, module: nn.Module) -> Network:
     base, notes = trace.base(tag)
     if any(base is layer.membrane for layer in trace.layers):
         raise Refusal([note.fault for note in notes[:1] if note.fault is not None])
-    if base is trace.source.signal or not any(layer.neuron is not None for layer in trace.layers):
-        raise ValueError(f"expected at least one spiking layer in {trace.root}, got none: add IF, LIF or PLIF neurons")
+    spiking = [layer for layer in trace.layers if layer.gather is not None]
+    if base is trace.source.signal:
+        raise ValueError(f"expected a spiking layer between input and output of {trace.root}, got none")
     shape, notes = _output(trace, tag, base, tensor, notes)
     network = assembly.network(trace.layers, trace.source, base, shape, notes, trace.root)
-    if not any(layer.neuron is not None for layer in network.layers):
-        raise ValueError(f"expected a spiking layer before the output of {trace.root}, got none")
+    if not {layer.name for layer in spiking} & {layer.name for layer in network.layers}:
+        raise ValueError(f"expected a spiking layer between input and output of {trace.root}, got none")
     return network
 
 
@@ -153,6 +158,3 @@ def _output(
         return shapes[0], notes
     source = trace.layers[base.terms[0].source]
     return source.shape, notes
-
-
-__all__ = ["Refusal", "read"]

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from export.assembly import Found, plain, shape_of
-from export.network import INPUT, Array
+from export.network import INPUT
 from export.refusal import Fault
 from export.signals import Mixed, Note, Outside, OverTime, Rows, Signal, Tag, first, rows_of
 
@@ -237,10 +237,6 @@ def tensors(nested: Any) -> list[Tensor]:
     return []
 
 
-def array(tensor: Tensor) -> Array:
-    return tensor.detach().cpu().double().numpy()
-
-
 def note_over(trace: Trace, words: str, total: float) -> OverTime:
     fault = trace.fault(words, "neurons after it would have no steps", "let the host do it, after the last layer")
     return OverTime(Note(words, fault), total)
@@ -248,11 +244,7 @@ def note_over(trace: Trace, words: str, total: float) -> OverTime:
 
 def _constants(module: nn.Module) -> Iterator[Tensor]:
     for part in module.modules():
-        yield from (
-            part._parameters.values()
-            if None not in part._parameters.values()
-            else (p for p in part._parameters.values() if p is not None)
-        )
+        yield from (p for p in part._parameters.values() if p is not None)
         yield from (b for b in part._buffers.values() if b is not None)
         yield from (v for v in vars(part).values() if isinstance(v, Tensor))
 
@@ -261,6 +253,3 @@ def as_float(value: Any, like: Tensor) -> Tensor:
     """A number or constant tensor as float64 in the shape of `like`."""
     c = value.detach().cpu().double() if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
     return c.expand(like.shape)
-
-
-__all__ = ["CONSTANT", "Trace", "array", "as_float", "name_of", "note_over", "over_time", "tensors"]

@@ -186,7 +186,7 @@ def test_a_read_out_behind_a_sum_over_time_is_moved_before_it(how: str) -> None:
     torch.manual_seed(0)
     reduce, ours, words = READ_OUTS[how]
     layers = {"fc": nn.Linear(6, 8), "n": lif(), "head": nn.Linear(8, 2)}
-    module = prepared(Written(lambda m, x: torch.tanh(m.head(reduce(m.n(m.fc(x))))), **layers))
+    module = prepared(Written(lambda m, x: torch.tanh(m.head(reduce(m.n(m.fc(x)))) + 0.25), **layers))
     x = spikes(6)
     network = export.read(module, x)
     assert network.layers[-1].name == "head" and network.layers[-1].neuron is None

@@ -225,6 +225,13 @@ def test_a_change_that_reading_does_not_see_is_found_in_the_spikes() -> None:
     ("module", "x", "sentence"),
     [
         (nn.Sequential(nn.Linear(6, 5)), spikes(6), "expected at least one spiking layer in Sequential, got none"),
+        (nn.Sequential(folded(nn.MaxPool2d(2))), spikes(2, 4, 4), "expected at least one spiking layer in Sequential"),
+        (
+            Written(lambda m, x: (m.n(x), m.fc(x))[1], n=lif(), fc=nn.Linear(6, 5)),
+            spikes(6),
+            "between input and output",
+        ),
+        (Written(lambda m, x: (m.n(x), x)[1], n=lif()), spikes(6), "between input and output"),
         (nn.Sequential(nn.Linear(6, 5), lif()), torch.rand(2, 6), "expected an example input of shape"),
         (nn.Sequential(nn.Linear(6, 5), lif()), torch.rand(0, 2, 6), "expected an example input of shape"),
         (nn.Sequential(nn.Linear(6, 5), lif()), spikes(7), r"expected an example input \(T, N, ...\) that the module"),
