@@ -15,8 +15,6 @@ metadata say where the module's own values lie in what leaves it. Needs the extr
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +27,7 @@ from export.chip import as_image
 from export.lowering import Link, lower
 from export.network import Array, Network, Neuron, Shape
 from export.nir_kernels import squared, ungrouped, with_constants
+from export.together import write_together
 
 DT = 1e-4  # seconds a time step; snnTorch knows no other
 NO_LEAK = 1e9  # tau_mem of a neuron without leak, in steps
@@ -44,7 +43,9 @@ def write_nir(network: Network, path: str | Path) -> Path:
     graph = _graph(network)
     content = io.BytesIO()
     nir.write(content, graph)
-    return _replace(Path(path), content.getvalue())
+    path = Path(path)
+    write_together({path: lambda beside: beside.write_bytes(content.getvalue())})
+    return path
 
 
 def nir_package() -> Any:
@@ -166,16 +167,3 @@ def _small(values: Array) -> NDArray[Any]:
     """As float32 where that loses nothing."""
     narrow = values.astype(np.float32)
     return narrow if (narrow == values).all() else np.asarray(values, np.float64)
-
-
-def _replace(path: Path, content: bytes) -> Path:
-    """Write beside and rename, so that no one meets half a file."""
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-    return path

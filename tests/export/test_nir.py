@@ -106,6 +106,8 @@ def test_the_same_network_gives_the_same_bytes_and_replaces_a_file(tmp_path: Pat
     first = write_nir(ZOO["conv"], path).read_bytes()
     assert write_nir(ZOO["conv"], path).read_bytes() == first
     assert [other.name for other in tmp_path.iterdir()] == ["a.nir"]
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        write_nir(ZOO["conv"], tmp_path / "missing" / "a.nir")
 
 
 def test_a_bias_that_differs_from_place_to_place_is_the_weight_of_a_constant_spike(tmp_path: Path) -> None:
