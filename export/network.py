@@ -85,8 +85,9 @@ class Synapses:
 class Layer:
     """Neurons of one shape and the synapses onto them.
 
-    name: dotted name in the module that was read; bias: one a channel, or one a neuron in `shape`; neuron None: a
-    real-valued layer, which only the last may be: its output is x[t] itself.
+    name: dotted name in the module that was read, of its neurons where it has some, no two alike; synapses: several may
+    come from one source; bias: one a channel, or one a neuron in `shape`; neuron None: a real-valued layer, which only
+    the last may be: its output is x[t] itself.
     """
 
     name: str

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from export import assembly, neurons
 from export.checking import check
+from export.folding import CannotFold
 from export.network import Network
 from export.neuron_rules import SeveralSteps, called
 from export.refusal import Fault, Refusal
@@ -135,7 +136,10 @@ def _network(trace: Trace, output: Any, module: nn.Module) -> Network:
     if base is trace.source.signal:
         raise ValueError(f"expected a spiking layer between input and output of {trace.root}, got none")
     shape, notes = _output(trace, tag, base, tensor, notes)
-    network = assembly.network(trace.layers, trace.source, base, shape, notes, trace.root)
+    try:
+        network = assembly.network(trace.layers, trace.source, base, shape, notes, trace.root)
+    except CannotFold as problem:
+        raise Refusal([Fault(trace.root, "a skip of spikes", problem.why, problem.instead)]) from problem
     if not {layer.name for layer in spiking} & {layer.name for layer in network.layers}:
         raise ValueError(f"expected a spiking layer between input and output of {trace.root}, got none")
     return network

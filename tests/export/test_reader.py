@@ -209,6 +209,7 @@ def test_an_integrator_that_never_fires_is_a_read_out() -> None:
     module, x = prepared(nn.Sequential(nn.Linear(6, 5), lif(), nn.Linear(5, 3), read_out)), spikes(6)
     network = export.read(module, x)
     assert np.isinf(network.layers[-1].neuron.threshold) and network.host == ("only the last step of 6",)
+    assert not hasattr(read_out, "v")  # an attribute that its forward makes
     np.testing.assert_allclose(last(network, x)[-1], outputs(module, x).numpy(), rtol=0, atol=ROUNDING)
 
 
