@@ -29,14 +29,7 @@ class Events:
     sensor_size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        try:
-            width, height = (index(side) for side in self.sensor_size)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"expected sensor_size as (width, height), whole pixels, got {self.sensor_size!r}"
-            ) from None
-        if not (0 < width <= 65536 and 0 < height <= 65536):
-            raise ValueError(f"expected a sensor of 1 to 65536 pixels a side, got {width}x{height}")
+        width, height = whole_size(self.sensor_size)
         object.__setattr__(self, "sensor_size", (width, height))
         for name, dtype in _COLUMNS:
             object.__setattr__(self, name, _column(name, getattr(self, name), dtype))
@@ -92,6 +85,8 @@ class Events:
 
     def __getitem__(self, index: slice | NDArray[np.bool_]) -> Events:
         """A part of the recording: a slice with positive step, or a boolean mask."""
+        if not isinstance(index, slice | np.ndarray):
+            raise TypeError(f"expected a slice or a mask of events, got {index!r}; single values are in t, x, y and p")
         columns = self.t[index], self.x[index], self.y[index], self.p[index]
         ordered = index.step is None or index.step > 0 if isinstance(index, slice) else index.dtype == np.bool_
         return (Events.unchecked if ordered else Events)(*columns, self.sensor_size)
@@ -152,6 +147,17 @@ class Frames:
     def sensor_size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
         return self.counts.shape[3], self.counts.shape[2]
+
+
+def whole_size(sensor_size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) as ints; raises ValueError for anything but two whole numbers from 1 to 65536."""
+    try:
+        width, height = (index(side) for side in sensor_size)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected sensor_size as (width, height), whole pixels, got {sensor_size!r}") from None
+    if not (0 < width <= 65536 and 0 < height <= 65536):
+        raise ValueError(f"expected a sensor of 1 to 65536 pixels a side, got {width}x{height}")
+    return width, height
 
 
 def _column(name: str, values: ArrayLike | Sequence[int], dtype: type) -> NDArray[Any]:

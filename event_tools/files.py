@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
+from operator import index
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 from event_tools.atomic import replacing
 from event_tools.describing import FileInfo, describe
@@ -74,13 +75,16 @@ def iterate(
     start_us or the first event; parts without events come too. Options are those of `read` except order: times that
     decrease are refused. Raises ValueError unless one of the two sizes is given, and EventFileError.
     """
-    if (events is None) == (microseconds is None) or (events or microseconds or 0) < 1:
-        raise ValueError(f"expected events or microseconds, one of them and 1 or more, got {events} and {microseconds}")
+    size = microseconds if events is None else events
+    if (events is None) == (microseconds is None) or not isinstance(size, SupportsIndex) or index(size) < 1:
+        raise ValueError(
+            f"expected events or microseconds, one of them, whole and 1 or more, got {events} and {microseconds}"
+        )
     path, reading = Path(path), Reading(format, start_us=start_us, stop_us=stop_us, **options)
     if reading.order != "refuse":
         raise ValueError("expected order='refuse' when a file is walked; read it whole to sort it")
     parts = pieces(path, reading)
-    return by_count(parts, events) if events else by_time(parts, microseconds or 1, path, start_us)
+    return by_time(parts, index(size), path, reading.start_us) if events is None else by_count(parts, index(size))
 
 
 def pieces(path: Path, reading: Reading) -> Iterator[Events]:
@@ -127,8 +131,8 @@ def write(
     events: a recording, or its parts in order of time, which are never held together. compression: lz4 (default),
     none or zstd for AEDAT 4. layout: dsec (default) or rpg for HDF5. convention, camera: see `formats.aedat2`.
     time_unit: "us" (default) or "s" for text. endianness: "little" (default) or "legacy" for EVT 2.1. provenance:
-    where the recording comes from (seed, edges, options, version): text, numbers and truth values by key, kept where
-    the format has a place for it; `info` gives them back.
+    where the recording comes from (seed, edges, options, version): text, numbers and truth values by key, refused
+    where the format has no place for them; `info` gives them back.
     Equal input gives equal bytes, however it is divided. Raises EventFileError for what the format cannot hold, and
     for a full disk.
     """
@@ -146,10 +150,15 @@ def write_as(path: Path, events: Events | Iterable[Events], format: str | None, 
     if writing.provenance and "provenance" not in module.WRITES:
         keeping = ", ".join(key for key in WRITERS if "provenance" in FORMATS[key].WRITES)
         raise EventFileError(path, f"{name} files hold no provenance; leave it out or write one of {keeping}")
-    parts = iter([events] if isinstance(events, Events) else events)
+    if isinstance(events, Events):
+        events = [events]
+    elif not isinstance(events, Iterable):
+        _refuse_other(events)
+    parts = iter(events)
     first = next(parts, None)
     if first is None:
         raise EventFileError(path, "expected a recording in parts, got none; give one empty part for its sensor's size")
+    _refuse_other(first)
     try:
         with replacing(path) as temporary, open(temporary, "wb") as file:
             writer = module.open_writer(file, path, first.sensor_size, writing)
@@ -176,8 +185,13 @@ def format_to_write(path: Path, format: str | None) -> str:
 
 
 def info(path: str | Path, format: str | None = None, *, tolerant: bool = False, **options: Any) -> FileInfo:
-    """Describe a recording without holding it; the options are those of `read`. Raises EventFileError."""
+    """Describe a whole recording without holding it; the options are those of `read`, but for a window and an order.
+
+    Raises EventFileError.
+    """
     path, reading = Path(path), Reading(format, tolerant=tolerant, **options)
+    if (reading.start_us, reading.stop_us) != (None, None):
+        raise ValueError("expected no start_us and stop_us, a whole recording is described; read a window for its own")
     with opened(path) as file:
         name, reader = open_reader(file, path, reading)
         return describe(name, reader, path, reading)
@@ -187,6 +201,7 @@ def _in_order(parts: Iterable[Events], path: Path) -> Iterator[Events]:
     """The parts as they come; raises EventFileError where one is of another sensor or begins before the last ended."""
     size, last = None, None
     for part in parts:
+        _refuse_other(part)
         if part.sensor_size != (size := size or part.sensor_size):
             raise EventFileError(path, f"expected parts of one sensor, got {size} and then {part.sensor_size}")
         if len(part):
@@ -194,3 +209,9 @@ def _in_order(parts: Iterable[Events], path: Path) -> Iterator[Events]:
                 raise EventFileError(path, f"expected parts in order of time, {part.t[0]} us follows {last} us")
             last = part.t[-1]
         yield part
+
+
+def _refuse_other(part: object) -> None:
+    """Raise TypeError for what is no recording."""
+    if not isinstance(part, Events):
+        raise TypeError(f"expected Events, or an iterable of Events, to write, got {type(part).__name__}")

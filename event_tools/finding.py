@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """A regular file, opened without a buffer of its own; EventFileError for a folder, a FIFO or a device."""
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO must not be waited for
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a path with a zero byte
         raise EventFileError(path, "expected a recording, found no such file; check the path") from None
     except OSError as error:
         raise EventFileError(path, f"it cannot be read, {(error.strerror or str(error)).lower()}") from None

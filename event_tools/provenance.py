@@ -23,7 +23,7 @@ def plain_provenance(values: Mapping[str, Any], path: Path) -> dict[str, Plain]:
     plain: dict[str, Plain] = {}
     for key, value in values.items():
         value = value.item() if isinstance(value, np.generic) else value
-        if not KEY.fullmatch(key):
+        if not isinstance(key, str) or not KEY.fullmatch(key):
             raise EventFileError(path, f"expected provenance keys of letters, digits and _.- (64 at most), got {key!r}")
         if not isinstance(value, Plain):
             raise EventFileError(

@@ -79,10 +79,11 @@ class _CsvReader(Reader):
         if unit is not None:
             one_of(path, "time_unit", unit, UNITS)
         self.start, self.columns, self.unit = head.start, head.columns, unit
+        self.long_line: int | None = None
         self.places = np.array([places[column] for column in "txyp"], np.int64)
 
     def chunks(self, start_us: int | None = None, stop_us: int | None = None) -> Iterator[Columns]:
-        seen = 0
+        seen, self.long_line = 0, None
         for columns, wrong, at, more in in_order(self._parsed, self._blocks()):
             seen |= more
             refuse_mixture(self.path, seen)
@@ -92,6 +93,8 @@ class _CsvReader(Reader):
                 reason = f"{WRONG[wrong].format(columns=self.columns)}, got {line.decode('latin1')!a}"
                 damaged(self.path, reason, at, self.tolerant)
                 return
+        if self.long_line is not None:
+            damaged(self.path, f"expected lines of up to {HEAD} bytes, got more", self.long_line, self.tolerant)
 
     def _blocks(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """(place, bytes) of whole lines."""
@@ -103,8 +106,13 @@ class _CsvReader(Reader):
                 raise EventFileError(self.path, reason, at + len(data))
             if at + len(data) < self.size:
                 ends = np.flatnonzero(data[-HEAD:] == 10)
-                if len(ends):
-                    data = data[: len(data) - min(HEAD, len(data)) + int(ends[-1]) + 1]
+                if not len(ends):  # what follows the cut may look like an event, even in a comment
+                    ends = np.flatnonzero(data == 10)
+                    whole = int(ends[-1]) + 1 if len(ends) else 0
+                    self.long_line = at + whole
+                    yield at, data[:whole]
+                    return
+                data = data[: len(data) - min(HEAD, len(data)) + int(ends[-1]) + 1]
             yield at, data
             at += len(data)
 

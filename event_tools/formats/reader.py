@@ -19,12 +19,14 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.errors import EventFileError
+from event_tools.events import whole_size
 from event_tools.provenance import Plain
 
 HEAD = 512 + 16  # bytes that tell a format; MATLAB's HDF5 begins at 512
@@ -33,7 +35,10 @@ ORDERS = ("refuse", "sort")
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file is to be read; None means that nothing was said. `read` says what each is."""
+    """How a file is to be read; None means that nothing was said. `read` says what each is.
+
+    Raises ValueError for a sensor_size that is none, and for a window that is not whole microseconds.
+    """
 
     format: str | None = None
     sensor_size: tuple[int, int] | None = None
@@ -46,6 +51,13 @@ class Reading:
     time_unit: str | None = None
     endianness: str | None = None
     member: str | int | None = None
+
+    def __post_init__(self) -> None:
+        if self.sensor_size is not None:
+            object.__setattr__(self, "sensor_size", whole_size(self.sensor_size))
+        for name in ("start_us", "stop_us"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole_us(name, value))
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,14 @@ class Reader(ABC):
         start_us, stop_us are hints: every event with start_us <= t < stop_us comes, others may. They are given only
         where times are expected not to decrease, so an index or a bisection may be used.
         """
+
+
+def whole_us(name: str, value: int) -> int:
+    """A number of microseconds; raises ValueError where it is not whole."""
+    try:
+        return index(value)
+    except TypeError:
+        raise ValueError(f"expected {name} as whole microseconds, got {value!r}") from None
 
 
 def damaged(path: Path, reason: str, offset: int | None, tolerant: bool) -> None:

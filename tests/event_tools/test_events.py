@@ -97,3 +97,9 @@ def test_frames_know_their_steps_and_sensor() -> None:
 def test_wrong_frames_are_refused(values: NDArray[np.int64], edges: list[int], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Frames(values, edges)
+
+
+@pytest.mark.parametrize("index", [0, [0, 1], None])
+def test_a_single_event_or_a_list_of_them_is_asked_for_otherwise(index: object) -> None:
+    with pytest.raises(TypeError, match=r"expected a slice or a mask of events, got .*; single values are in t, x, y"):
+        Events.empty((3, 2))[index]

@@ -204,6 +204,44 @@ def test_beyond_31_and_32_bits_of_microseconds_nothing_wraps(tmp_path: Path) -> 
         assert info(tmp_path / name).last_us == (1 << 32) + 1
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"sensor_size": (34,)}, r"sensor_size as \(width, height\), whole pixels, got \(34,\)"),
+        ({"sensor_size": "34x34"}, "whole pixels, got '34x34'"),
+        ({"sensor_size": (0, 34)}, "a sensor of 1 to 65536 pixels a side, got 0x34"),
+        ({"start_us": 1.5}, "start_us as whole microseconds, got 1.5"),
+        ({"stop_us": float("inf")}, "stop_us as whole microseconds, got inf"),
+    ],
+)
+def test_sizes_and_windows_that_are_none_are_refused(path: Path, options: dict, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        read(path, **options)
+    with pytest.raises(ValueError, match=sentence):
+        list(iterate(path, events=1, **options))
+    with pytest.raises(ValueError, match=sentence):
+        info(path, **options)
+
+
+def test_info_has_no_window(path: Path) -> None:
+    with pytest.raises(ValueError, match="expected no start_us and stop_us, a whole recording is described"):
+        info(path, start_us=0)
+
+
+@pytest.mark.parametrize("other", [None, [3], np.zeros(2)])
+def test_what_is_no_recording_is_not_written(tmp_path: Path, other: object) -> None:
+    with pytest.raises(
+        TypeError, match=r"expected Events, or an iterable of Events, to write, got (NoneType|int|float64)"
+    ):
+        write(tmp_path / "one.bin", other)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_with_a_zero_byte_is_no_file() -> None:
+    with pytest.raises(EventFileError, match="found no such file"):
+        read("one\0.bin")
+
+
 def test_options_of_another_format_are_refused(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match="expected compression with aedat4 only, this is hdf5"):
         write(tmp_path / "one.h5", EVENTS, compression="lz4")

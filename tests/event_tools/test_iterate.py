@@ -76,8 +76,8 @@ def test_a_silence_of_a_million_windows_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_size_of_a_part_has_to_be_given(tmp_path: Path) -> None:
-    for sizes in ({}, {"events": 1, "microseconds": 1}, {"events": 0}, {"microseconds": -1}):
-        with pytest.raises(ValueError, match="expected events or microseconds, one of them and 1 or more"):
+    for sizes in ({}, {"events": 1, "microseconds": 1}, {"events": 0}, {"microseconds": -1}, {"microseconds": 1e5}):
+        with pytest.raises(ValueError, match="expected events or microseconds, one of them, whole and 1 or more"):
             iterate(tmp_path / "one.bin", **sizes)
     with pytest.raises(ValueError, match="read it whole to sort it"):
         iterate(tmp_path / "one.bin", events=1, order="sort")

@@ -190,6 +190,16 @@ def test_a_tolerant_reader_keeps_what_precedes_a_wrong_line(tmp_path: Path) -> N
         assert read(stored(tmp_path, TEXT[:51] + b"?" + TEXT[52:]), tolerant=True) == EVENTS[:1]
 
 
+def test_a_line_without_an_end_is_refused_and_its_middle_is_no_event(tmp_path: Path) -> None:
+    head = "1 2 3 1\n" * 1000
+    path = stored(tmp_path, head + "#" + "9 9 9 1 " * (1 << 18) + "\n1 2 3 1\n")
+    sentence = f"at byte {len(head)}: expected lines of up to 65536 bytes, got more"
+    with pytest.raises(EventFileError, match=sentence):
+        read(path, sensor_size=(34, 34))
+    with pytest.warns(UserWarning, match=sentence):
+        assert len(read(path, sensor_size=(34, 34), tolerant=True)) == 1000
+
+
 def test_an_event_outside_the_sensor_is_named_by_its_line(tmp_path: Path) -> None:
     with pytest.raises(EventFileError, match=r"at byte 51: expected events within 34x33, event 1 lies at \(0, 33\)"):
         read(stored(tmp_path, TEXT), sensor_size=(34, 33))
