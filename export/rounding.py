@@ -62,6 +62,9 @@ def faults_of(link: Link, layer: ChipLayer, limits: Limits, largest_input: int) 
     if not after.any():
         largest = f"the largest, {np.abs(before).max():.3g}, is less than half a step of {1 / np.max(layer.scale):.3g}"
         return [Fault(layer.name, "weights that all round to zero", largest, scaling)]
+    if layer.kind == "dense" and layer.weight.max() <= 0 and layer.weight.min() == -1:
+        why = "lava-dl turns such a matrix into another"
+        return [Fault(layer.name, "weights of 0 and -1 only", why, "add a weight above 0, or use a finer scale")]
     most = int(largest_sum(layer, largest_input).max())
     if most >= limits.sum:
         why = f"a neuron's input could reach {most:,}, and the chip's current wraps around at {limits.sum:,}"
@@ -140,11 +143,12 @@ def _own_bias(link: Link) -> Array | None:
 
 
 def _free_of_traps(weight: Integers, kind: Kind) -> Integers:
-    """Of weights without a positive one, the least becomes 1 more if it is a power of two: lava-dl would spoil them.
+    """Of weights without a positive one, the least gives way by 1 if it is a power of two: lava-dl would spoil them.
 
-    The matrix is shifted to fill 8 bits, clipped at -255, and cut off to fewer bits (`optimize_weight_bits`).
+    The matrix is shifted to fill 8 bits, clipped at -255, and cut to fewer bits (`optimize_weight_bits`). -2 becomes
+    -3, since -1 is a power of two as well; -1 stays, and is a fault.
     """
     least = -int(weight.min())
-    if kind != "dense" or weight.max() > 0 or least < 1 or least & (least - 1):
+    if kind != "dense" or weight.max() > 0 or least <= 1 or least & (least - 1):
         return weight
-    return np.where(weight == -least, 1 - least, weight).astype(np.int32)
+    return np.where(weight == -least, 1 - least if least > 2 else -3, weight).astype(np.int32)

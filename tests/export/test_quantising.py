@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from export.network import INPUT, Conv, ConvTranspose, Dense, Network, Neuron
+from export.netx_reading import dense_weights
 from export.quantising import quantise
 from export.refusal import Refusal
+from export.rounding import _free_of_traps
 from export.running import run
 from export.simulator import simulate
 from tests.export.verify_lava import with_readout
@@ -247,6 +249,21 @@ def test_all_maps_that_are_too_large_are_named_at_once() -> None:
     with pytest.raises(Refusal) as caught:
         quantise(network)
     assert [line[:2] for line in str(caught.value).splitlines()] == ["0:", "1:"]
+
+
+@pytest.mark.parametrize("least", range(1, 128))
+def test_what_is_written_of_purely_negative_weights_is_what_lava_multiplies_by(least: int) -> None:
+    weight = _free_of_traps(-np.array([[least, least // 2, least // 3], [1, 0, least]], np.int32), "dense")
+    multiplies, shift = dense_weights(weight.astype(np.int64), "layer 0")
+    assert (np.array_equal(multiplies, weight) and shift == 0) == (least > 1)
+    assert np.abs(weight + np.array([[least, least // 2, least // 3], [1, 0, least]])).max() <= 1
+
+
+def test_dense_weights_of_0_and_minus_1_are_refused() -> None:
+    network = chain((3,), Dense(-np.array([[1.0, 0.0, 1.0]])), neurons=neuron(0.0, threshold=1e5))
+    network = replace(network, layers=(replace(network.layers[0], bias=np.array([4000.0])),))
+    with pytest.raises(Refusal, match=r"^0: weights of 0 and -1 only"):
+        quantise(network)
 
 
 def test_purely_negative_dense_weights_avoid_the_power_of_two_that_lava_spoils() -> None:
