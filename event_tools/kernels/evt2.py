@@ -16,18 +16,17 @@ TRIGGERS, OTHER, UNTIMED = 0, 1, 2  # of the counts
 WELL, UNKNOWN, STRAY, TIMELESS = 0, 1, 2, 3  # what is wrong with a word
 
 LOOP = 1 << 28
-WRAP = 1 << 27  # a step back by more is a wrap
 
 
 @njit(cache=True, nogil=True, inline="always")
-def later(high: int, new: int) -> int:
-    """Upper bits of time after the word `new`, unwrapped."""
+def later(high: int, new: int, loop: int) -> int:
+    """Upper bits of time after the word `new`, which counts up to `loop`; a step back by more than half is a wrap."""
     if high < 0:
         return new
-    loops = high // LOOP
-    if high - loops * LOOP - new > WRAP:
+    loops = high // loop
+    if high - loops * loop - new > loop // 2:
         loops += 1
-    return loops * LOOP + new
+    return loops * loop + new
 
 
 @njit(cache=True, nogil=True)
@@ -37,7 +36,7 @@ def advance(words: NDArray[np.uint32], state: NDArray[np.int64]) -> None:
     high = state[HIGH]
     for i in range(n):
         if words[i] >> 28 == TIME_HIGH:
-            high = later(high, np.int64(words[i] & 0xFFFFFFF))
+            high = later(high, np.int64(words[i] & 0xFFFFFFF), LOOP)
     state[HIGH] = high
     if n:
         state[OPEN] = words[n - 1] >> 28 >= IMU
@@ -74,7 +73,7 @@ def decode(
             x[kept], y[kept], p[kept] = word >> 11 & 0x7FF, word & 0x7FF, kind
             kept += np.uint64(1)
         elif kind == TIME_HIGH:
-            high = later(high, np.int64(word & 0xFFFFFFF))
+            high = later(high, np.int64(word & 0xFFFFFFF), LOOP)
             now = high << 6
         elif kind == TRIGGER:
             counts[TRIGGERS] += 1

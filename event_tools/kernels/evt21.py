@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from event_tools.kernels.evt2 import (
     CONTINUED,
     HIGH,
+    LOOP,
     ON,
     OPEN,
     OTHER,
@@ -38,7 +39,7 @@ def advance(words: NDArray[np.uint32], state: NDArray[np.int64], upper: int) -> 
     high = state[HIGH]
     for i in range(upper, len(words), 2):
         if words[i] >> 28 == TIME_HIGH:
-            high = later(high, np.int64(words[i] & 0xFFFFFFF))
+            high = later(high, np.int64(words[i] & 0xFFFFFFF), LOOP)
     state[HIGH] = high
     if len(words):
         state[OPEN] = words[len(words) - 2 + upper] >> 28 >= OTHERS
@@ -95,7 +96,7 @@ def decode(
                 kept += np.uint64(1)
                 pixels &= pixels - 1
         elif kind == TIME_HIGH:
-            high = later(high, np.int64(word & 0xFFFFFFF))
+            high = later(high, np.int64(word & 0xFFFFFFF), LOOP)
             now = high << 6
         elif kind == TRIGGER:
             counts[TRIGGERS] += 1

@@ -11,6 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from event_tools.kernels.evt2 import later
+
 HIGH, LOW, ROW, BASE, POLARITY, OPEN = 0, 1, 2, 3, 4, 5
 ADDR_Y, ADDR_X, VECT_BASE_X, VECT_12, VECT_8, TIME_LOW, CONTINUED_4, TIME_HIGH = 0x0, 0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0x8
 TRIGGER, OTHERS, CONTINUED_12 = 0xA, 0xE, 0xF
@@ -22,18 +24,6 @@ LOWEST = np.array([max(0, (value & -value).bit_length() - 1) for value in range(
 POPULATION = np.array([value.bit_count() for value in range(1 << 12)], np.uint8)  # bits that are set
 VALID = np.array([0] * VECT_12 + [0xFFF, 0xFF] + [0] * 10, np.uint16)  # which bits of a kind stand for pixels
 LOOP = 1 << 12
-WRAP = 1 << 11  # a step back by more is a wrap
-
-
-@njit(cache=True, nogil=True, inline="always")
-def later(high: int, new: int) -> int:
-    """Upper bits of time after the word `new`, unwrapped."""
-    if high < 0:
-        return new
-    loops = high // LOOP
-    if high - loops * LOOP - new > WRAP:
-        loops += 1
-    return loops * LOOP + new
 
 
 @njit(cache=True, nogil=True)
@@ -54,7 +44,7 @@ def advance(words: NDArray[np.uint16], state: NDArray[np.int64]) -> None:
         if timed:
             for i in range(start, stop):
                 if words[i] >> 12 == TIME_HIGH:
-                    new = later(high, np.int64(words[i] & 0xFFF))
+                    new = later(high, np.int64(words[i] & 0xFFF), LOOP)
                     if new != high:
                         high, changed = new, i
     if changed >= 0:
@@ -165,7 +155,7 @@ def decode(
         elif kind == VECT_BASE_X:
             base, polarity = word & 0x7FF, word >> 11 & 1
         elif kind == TIME_HIGH:
-            new = later(high, word & 0xFFF)
+            new = later(high, word & 0xFFF, LOOP)
             if new != high:  # the lower bits come next; until then they are 0
                 high, now = new, new << 12
                 common = COMMON if row >= 0 else 0
