@@ -204,8 +204,12 @@ def _show_unknown(trace: Trace, part: nn.Module, outputs: list[Tensor], steps: b
     if spikes.dim() < 2 or count % trace.batch:
         trace.show(spikes, Tag(Outside(None)))
         return
-    signal = trace.unknown((part, tuple(spikes.shape[lead:])), spikes.shape[lead:])
-    start = trace.memory.get(("calls", id(part)), 0)
+    layer = trace.memory.get(("neuron", id(part)))
+    if layer is not None and layer.signal.size == int(np.prod(spikes.shape[lead:])):
+        signal, start = layer.signal, layer.calls * trace.batch
+    else:
+        signal, start = trace.unknown((part, tuple(spikes.shape[lead:])), spikes.shape[lead:]), 0
+    start = trace.memory.get(("calls", id(part)), start)
     trace.memory["calls", id(part)] = start + count
     rows = torch.arange(start, start + count) % (trace.steps * trace.batch)
     trace.show(spikes, Tag(signal, indexed(rows, signal.size, tuple(spikes.shape))))

@@ -89,7 +89,7 @@ def test_average_pools_fold_into_the_next_convolution_or_are_refused(size: int) 
         except AssertionError:  # left to the host
             torch.manual_seed(0)
             module = nn.Sequential(relay(), folded(nn.AvgPool2d(**pool), nn.Conv2d(4, 6, **conv)), lif())
-            with pytest.raises(export.Refusal, match="fewer pixels at the border|padding follows a pool"):
+            with pytest.raises(export.Refusal, match=r"fewer pixels at the border|padding follows a pool"):
                 export.read(prepared(module), spikes(4, size, size))
             refused.append((i, j))
     # Padding after windows that overlap reaches pixels that are not zero in the whole, and so where pixels are left

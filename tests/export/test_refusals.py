@@ -170,6 +170,16 @@ def test_batch_norms_whose_numbers_differ_from_step_to_step_are_refused() -> Non
     assert "at every step" in said["1"] and "differ from step to step" in said["4"]
 
 
+def test_a_loop_with_other_weights_at_other_steps_is_refused() -> None:
+    layers = {"fc": nn.Linear(6, 5), "norms": nn.ModuleList(nn.BatchNorm1d(5) for _ in range(6)), "n": neuron.LIFNode()}
+
+    def forward(m: Any, x: Tensor) -> Tensor:
+        return torch.stack([m.n(norm(m.fc(step))) for step, norm in zip(x, m.norms, strict=True)])
+
+    said = refusal(Written(forward, **layers), spikes(6))
+    assert list(said) == ["n"] and "other weights at other steps" in said["n"]
+
+
 def test_a_neuron_that_is_used_twice_is_refused() -> None:
     layers = {"a": nn.Linear(6, 6), "b": nn.Linear(6, 6), "n": lif()}
     said = refusal(Written(lambda m, x: m.n(m.b(m.n(m.a(x)))), **layers), spikes(6))
