@@ -106,7 +106,10 @@ def _readout(report: Report) -> str:
 
 
 def _size(report: Report) -> str:
-    head = ("layer", "kind", "shape on the chip", "#neurons", "#relays", "#weights", "#synapses", "#fan-in", "#cores")
+    head = (
+        *("layer", "kind", "shape on the chip", "#neurons", "#relays", "#own weights", "#weights", "#synapses"),
+        *("#fan-in", "#cores"),
+    )
     rows = (
         (
             layer.name,
@@ -114,6 +117,7 @@ def _size(report: Report) -> str:
             " × ".join(map(str, layer.shape)),
             f"{layer.neurons:,}",
             f"{layer.relays:,}",
+            _number(layer.own_weights),
             f"{layer.weights:,}",
             f"{layer.synapses:,}",
             f"{layer.fan_in:,}",
@@ -122,7 +126,9 @@ def _size(report: Report) -> str:
         for layer in report.layers
     )
     total, relays = report.totals, sum(layer.relays for layer in report.layers)
-    counts = (f"{n:,}" for n in (total.neurons, relays, total.weights, total.synapses))
+    own = [layer.own_weights for layer in report.layers]
+    all_own = None if None in own else sum(own)
+    counts = (_number(n) for n in (total.neurons, relays, all_own, total.weights, total.synapses))
     return _table(head, rows, ("all", "", "", *counts, "", _bounds(total.cores.at_least, total.cores.at_most)))
 
 

@@ -28,7 +28,8 @@ class LayerReport:
     """One layer on the chip.
 
     shape: (C, H, W) or (F,) of its frame, own_shape: of the module's layer; relays: neurons that only carry earlier
-    spikes on; weights, synapses, fan_in: see `cost.py`; ranges: smallest and largest integer; scale: chip units in one
+    spikes on; own_weights: numbers that are not zero in the module's kernels, None where it is not known; weights,
+    synapses, fan_in: see `cost.py`; ranges: smallest and largest integer; scale: chip units in one
     float unit, smallest and largest; rate: spikes of a neuron and step; spikes, accumulates, updates: of a sample.
     """
 
@@ -39,6 +40,7 @@ class LayerReport:
     own_shape: Shape
     neurons: int
     relays: int
+    own_weights: int | None
     weights: int
     synapses: int
     fan_in: int
@@ -117,9 +119,10 @@ def report(chip: Chip, inputs: ArrayLike, network: Network | None = None, limits
     last = chip.layers[-1].name if chip.readout is None else chip.readout.name
     real = chip.readout is not None or chip.layers[-1].output != "spikes"
     largest = [max(1, int(np.abs(given).max())) if chip.message_bits else 1, *[1] * (len(chip.layers) - 1)]
+    own = _own_weights(chip, network)
     layers = tuple(
         _layer(*parts, steps, samples, limits)
-        for parts in zip(chip.layers, found, counter.layers, agreements, largest, strict=True)
+        for parts in zip(chip.layers, found, own, counter.layers, agreements, largest, strict=True)
     )
     totals = _totals(layers, steps, limits)
     work = Work(totals.accumulates, totals.updates, totals.spikes)
@@ -148,6 +151,7 @@ def report(chip: Chip, inputs: ArrayLike, network: Network | None = None, limits
 def _layer(
     layer: ChipLayer,
     found: Connections,
+    own_weights: int | None,
     activity: Activity,
     agreement: SpikeAgreement | None,
     largest_input: int,
@@ -163,6 +167,7 @@ def _layer(
         own_shape=layer.layout.shape,
         neurons=layer.neurons,
         relays=layer.relays,
+        own_weights=own_weights,
         weights=found.weights,
         synapses=found.synapses,
         fan_in=found.fan_in,
@@ -179,6 +184,13 @@ def _layer(
         updates=layer.neurons * steps,
         agreement=agreement,
     )
+
+
+def _own_weights(chip: Chip, network: Network | None) -> list[int | None]:
+    """Of each of the chip's layers."""
+    layers = network.layers if network is not None else ()
+    known = {layer.name: int(sum(np.count_nonzero(s.map.weight) for s in layer.synapses)) for layer in layers}
+    return [known.get(layer.name) for layer in chip.layers]
 
 
 def _totals(layers: tuple[LayerReport, ...], steps: int, limits: Limits) -> Totals:

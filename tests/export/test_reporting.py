@@ -128,6 +128,8 @@ def test_carried_spikes_cost_and_are_left_out_of_the_rate() -> None:
     probes = export.simulate(chip, given, [network.layers[0].name, network.layers[1].name])
     own, carried = (probes[network.layers[index].name] for index in (1, 0))
     assert middle.relays == 32
+    assert middle.own_weights == 36  # 2 x 2 x 3 x 3
+    assert middle.weights == 36  # two of them are 0 in 8 bits, two carry channels on
     assert middle.rate == own.mean()
     assert middle.spikes == (own.sum() + carried.sum()) / SAMPLES
 
