@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from event_tools.errors import EventFileError
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -32,6 +34,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """`replacing` that answers with EventFileError where the disk refuses."""
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise EventFileError(path, f"it cannot be written, {reason}; free space or choose another place") from None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from event_tools.archives import SUFFIXES as ARCHIVES
 from event_tools.archives import Files, files_at
-from event_tools.atomic import replacing
+from event_tools.atomic import appearing
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.finding import SUFFIXES, opened
@@ -111,22 +111,18 @@ def write_set(
     path = Path(path)
     told = plain_provenance(provenance or {}, path)
     count = 0
-    try:
-        with replacing(path) as temporary:
-            temporary.touch()
-            writer = SetWriter(temporary, path, classes, told)
-            try:
-                for one in recordings:
-                    one = one if isinstance(one, Labelled) else Labelled(*one)
-                    parts = [one.events] if isinstance(one.events, Events) else one.events
-                    writer.add(one.label, parts, one.name, plain_provenance(one.provenance or {}, path))
-                    count += 1
-                writer.finish()
-            finally:
-                writer.close()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise EventFileError(path, f"it cannot be written, {reason}; free space or choose another place") from None
+    with appearing(path) as temporary:
+        temporary.touch()
+        writer = SetWriter(temporary, path, classes, told)
+        try:
+            for one in recordings:
+                one = one if isinstance(one, Labelled) else Labelled(*one)
+                parts = [one.events] if isinstance(one.events, Events) else one.events
+                writer.add(one.label, parts, one.name, plain_provenance(one.provenance or {}, path))
+                count += 1
+            writer.finish()
+        finally:
+            writer.close()
     return count
 
 

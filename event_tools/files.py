@@ -8,7 +8,7 @@ from operator import index
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
-from event_tools.atomic import replacing
+from event_tools.atomic import appearing
 from event_tools.describing import FileInfo, describe
 from event_tools.errors import EventFileError
 from event_tools.events import Events
@@ -159,18 +159,14 @@ def write_as(path: Path, events: Events | Iterable[Events], format: str | None, 
     if first is None:
         raise EventFileError(path, "expected a recording in parts, got none; give one empty part for its sensor's size")
     _refuse_other(first)
-    try:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            writer = module.open_writer(file, path, first.sensor_size, writing)
-            try:
-                for part in _in_order(chain([first], parts), path):
-                    writer.add(part)
-                writer.finish()
-            finally:
-                writer.close()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise EventFileError(path, f"it cannot be written, {reason}; free space or choose another place") from None
+    with appearing(path) as temporary, open(temporary, "wb") as file:
+        writer = module.open_writer(file, path, first.sensor_size, writing)
+        try:
+            for part in _in_order(chain([first], parts), path):
+                writer.add(part)
+            writer.finish()
+        finally:
+            writer.close()
 
 
 def format_to_write(path: Path, format: str | None) -> str:

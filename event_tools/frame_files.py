@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from event_tools.atomic import replacing
+from event_tools.atomic import appearing
 from event_tools.errors import EventFileError
 from event_tools.events import Frames
 from event_tools.finding import opened
@@ -51,20 +51,16 @@ def write_frames(path: Path, frames: Frames, provenance: Mapping[str, Plain]) ->
     width, height = frames.sensor_size
     arrays = {"frames": frames.counts, "edges": frames.edges, "width": np.uint64(width), "height": np.uint64(height)}
     told = plain_provenance(provenance, path).items()
-    try:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            if path.suffix.lower() == ".npy":
-                np.lib.format.write_array(file, frames.counts, allow_pickle=False)
-                return
-            with zipfile.ZipFile(file, "w") as archive:
-                for name, array in [*arrays.items(), *((PROVENANCE + key, value) for key, value in told)]:
-                    entry = zipfile.ZipInfo(f"{name}.npy")  # of 1980, so that equal frames are equal bytes
-                    entry.compress_type = zipfile.ZIP_DEFLATED
-                    with archive.open(entry, "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise EventFileError(path, f"it cannot be written, {reason}; free space or choose another place") from None
+    with appearing(path) as temporary, open(temporary, "wb") as file:
+        if path.suffix.lower() == ".npy":
+            np.lib.format.write_array(file, frames.counts, allow_pickle=False)
+            return
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in [*arrays.items(), *((PROVENANCE + key, value) for key, value in told)]:
+                entry = zipfile.ZipInfo(f"{name}.npy")  # of 1980, so that equal frames are equal bytes
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                with archive.open(entry, "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
 
 
 def read_frames(path: Path) -> FrameFile:

@@ -21,7 +21,7 @@ from event_tools.formats.reader import Reader, Reading
 from event_tools.settling import settle
 
 if TYPE_CHECKING:
-    from event_tools.formats.hdf5_sets import Many
+    from event_tools.formats.hdf5_many import Many
 
 
 class Recordings:

@@ -21,7 +21,7 @@ from event_tools.formats.reader import Reader, Reading, one_of
 from event_tools.formats.writer import Writer, Writing
 
 if TYPE_CHECKING:
-    from event_tools.formats.hdf5_sets import Many
+    from event_tools.formats.hdf5_many import Many
 
 SUFFIXES = (".h5", ".hdf5")
 READS = frozenset({"member", "time_unit"})

@@ -31,10 +31,11 @@ def attribute(file: BinaryIO, holder: Any, name: str) -> Any:
     return None if text is None else text.decode("utf-8", "replace")
 
 
-def heap_bytes(file: BinaryIO, base: int, place: bytes, item: int) -> bytes | None:
+def heap_bytes(file: BinaryIO, base: int, place: bytes, item: int, most: int = MAX_HEAP) -> bytes | None:
     """What a value of variable length holds, of items of so many bytes; None where it is not there whole.
 
     place: 16 bytes, the number of items, the address of a collection in the heap, and the value's number in there.
+    most: bytes of the collection in which it is looked for.
     """
     count, address, number = struct.unpack("<IQI", place)
     if not count:
@@ -42,7 +43,7 @@ def heap_bytes(file: BinaryIO, base: int, place: bytes, item: int) -> bytes | No
     head = read_at(file, address + base, 16).tobytes() if address < 1 << 60 else b""
     if not head.startswith(b"GCOL"):
         return None
-    data = read_at(file, address + base, min(int.from_bytes(head[8:], "little"), MAX_HEAP)).tobytes()
+    data = read_at(file, address + base, min(int.from_bytes(head[8:], "little"), most)).tobytes()
     at = 16
     while at + 16 <= len(data):
         found, size = struct.unpack("<H6xQ", data[at : at + 16])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,6 @@ ZSTD_RATIO = 1 << 15  # a block of 128 KiB takes four bytes at least
 ZSTD_WHOLE = 1 << 20  # a frame of up to so many bytes is unpacked in one go
 ZSTD_STEP = 1 << 8  # packed bytes that give at most 8 MiB
 MAX_WINDOW = 1 << 25
-
-Unpack = Callable[[NDArray[np.uint8]], Iterator[NDArray[np.uint8]]]
 
 
 class PackingError(ValueError):

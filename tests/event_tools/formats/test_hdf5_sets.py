@@ -260,6 +260,15 @@ def test_spikes_of_one_dimension_have_y_0_and_are_all_on(tmp_path: Path) -> None
     assert open_recordings(spikes(tmp_path / "other.h5", keys=False)).classes == ("0", "1")
 
 
+def test_texts_of_variable_length_that_nobody_has_are_refused_before_they_are_looked_for(tmp_path: Path) -> None:
+    path = spikes(tmp_path / "shd_train.h5")
+    with h5py.File(path, "r+") as file:
+        del file["extra/keys"]
+        file.create_dataset("extra/keys", data=["a"] * 1025, dtype=h5py.string_dtype())
+    with pytest.raises(EventFileError, match="expected up to 1024 texts in extra/keys, got 1025"):
+        open_recordings(path)
+
+
 def test_a_folder_of_tonics_cache_is_a_set(tmp_path: Path) -> None:
     kind = [("x", "i8"), ("y", "i8"), ("t", "i8"), ("p", "i8")]
     for i, target in ((0, 7), (10, 2), (2, 7)):
