@@ -57,21 +57,31 @@ class _NpyReader(Reader):
         stop = self.start + count * record
         blocks = record_blocks(self.file, self.path, self.start + first * record, stop, record)
         seen = 0
-        for columns, more in in_order(self._decoded, blocks):
+        for columns, more, wrong in in_order(self._decoded, blocks):
             seen |= more
             refuse_mixture(self.path, seen)
             yield columns
+            if wrong is not None:
+                damaged(self.path, wrong.reason, wrong.offset, self.tolerant)
+                return
         if count < self.declared:
             reason = f"it declares {self.declared} events, the file ends after {count}"
             damaged(self.path, reason, stop, self.tolerant)
         elif stop < self.size:
             damaged(self.path, f"expected the end of its array, {self.size - stop} bytes follow", stop, self.tolerant)
 
-    def _decoded(self, block: tuple[int, NDArray[np.uint8]]) -> tuple[Columns, int]:
+    def _decoded(self, block: tuple[int, NDArray[np.uint8]]) -> tuple[Columns, int, EventFileError | None]:
+        """The events, the polarities seen, and the value that ends them, which only a tolerant reader goes past."""
         at, data = block
-        record = self.dtype.itemsize
-        fields = record_fields(data, self.dtype, self.places)
-        return self.conversion.columns(fields, (at - self.start) // record, lambda event: at + event * record)
+        record, wrong = self.dtype.itemsize, None
+        first, place = (at - self.start) // record, lambda event: at + event * record
+        while True:
+            try:
+                return *self.conversion.columns(record_fields(data, self.dtype, self.places), first, place), wrong
+            except EventFileError as error:
+                if not self.tolerant or not len(data) or error.offset is None:
+                    raise
+                data, wrong = data[: error.offset - at], error
 
     def _time(self, event: int) -> int:
         data = read_at(self.file, self.start + event * self.dtype.itemsize, self.dtype.itemsize)

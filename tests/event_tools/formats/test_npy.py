@@ -195,6 +195,18 @@ def test_an_array_of_too_many_events_takes_no_memory(tmp_path: Path) -> None:
         assert len(read(tmp_path / "one.npy", sensor_size=(34, 34), tolerant=True)) == 200
 
 
+def test_a_tolerant_reader_keeps_what_precedes_a_value_that_no_event_has(tmp_path: Path) -> None:
+    rows = np.zeros(100_000, [("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", "i1")])
+    rows["t"] = np.arange(100_000)
+    rows["p"][90_000], rows["y"][90_001], rows["x"][89_000] = 2, -1, -7
+    path = saved(tmp_path, rows)
+    place = f"at byte {path.stat().st_size - 11_000 * 13}"
+    with pytest.warns(UserWarning, match=f"{place}: expected x to be whole .*; kept what precedes it"):
+        assert read(path, sensor_size=(1, 1), tolerant=True).t.tolist() == list(range(89_000))
+    with pytest.raises(EventFileError, match="event 90000 has 2"):
+        read(path, sensor_size=(1, 1))
+
+
 def test_a_thousand_mutations_are_survived() -> None:
     assert survives(whole(), "one.npy", Reading(sensor_size=(34, 34))) > 500
 
