@@ -23,6 +23,8 @@ from event_tools.profile import RateCurve
 from event_tools.settling import settle
 from event_tools.sources import opened_item
 
+LONGEST = 20_000  # characters of edges that go into a recording's provenance
+
 
 @dataclass(frozen=True)
 class Framing:
@@ -86,6 +88,8 @@ class Unframing:
         writing = self.writing
         if "provenance" in FORMATS[self.target].WRITES:
             kept = {**found.provenance, "seed": seed}
+            if len(told := ",".join(map(str, edges.tolist()))) <= LONGEST:  # as `frames --edges` takes them
+                kept["edges"] = told
             writing = replace(
                 writing,
                 provenance=with_step(kept, "unframe", task.item.name, {**self.options, "seed": str(seed)}, task.out),

@@ -26,6 +26,7 @@ def test_frames_of_a_file_and_back_are_the_same_frames(run: Any, one: Path) -> N
     assert to_frames(read(back), edges=found.edges) == expected
     told = info(back).provenance
     assert told["seed"] == 7
+    assert told["edges"] == ",".join(map(str, found.edges.tolist()))
     assert str(told["history.1"]).startswith("frames one.bin by=time steps=4 (")
     assert str(told["history.2"]).startswith("unframe one.npz placement=uniform seed=7 (")
 
