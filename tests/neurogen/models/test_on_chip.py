@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from neurogen.models.tts_vqvae import TTSVQVAE
 from tests.neurogen.tiny import image_config
 
 
+@functools.cache
 def _stage(readout: str, coding: str = "direct", steps: int = 4) -> tuple[TTSVQVAE, Tensor]:
     """A first stage whose batch norms have seen data, and items for it."""
     torch.manual_seed(0)
@@ -31,7 +33,7 @@ def _stage(readout: str, coding: str = "direct", steps: int = 4) -> tuple[TTSVQV
     shape = (6, steps, 2, 16, 16) if coding == "event" else (6, 1, 16, 16)
     x = torch.rand(shape) * 2 - 1
     with torch.no_grad():
-        for _ in range(40):
+        for _ in range(25):
             stage(x)
     stage.codebook.table.normal_(0, 2)
     return stage.eval(), x
