@@ -11,13 +11,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from export.chip import Chip, ChipLayer
+from export.chip import Chip, ChipLayer, as_image
+from export.extremes import largest_sums
 from export.limits import LOIHI2, Limits
-from export.lowering import Loader, lower
-from export.network import INPUT, Layer, Network
+from export.lowering import Link, Loader, lower
+from export.network import INPUT, Layer, Network, Shape
 from export.refusal import Refusal
 from export.rounding import Readout, faults_of, quantised
-from export.synapses import largest_sum
 
 _INTEGER_INPUT = 255  # counts beyond this are encoded on the host
 
@@ -72,12 +72,18 @@ def _layers(
     """Every layer in integers, or all that is wrong with them at once."""
     layers, faults = [], []
     for link in lower(network, loader):
-        layer = quantised(link, per_channel, readout, limits)
-        faults += faults_of(link, layer, limits, largest if not layers else 1)
+        before = layers[-1].shape if layers else _first_frame(network, link)
+        layer = quantised(link, before, per_channel, readout, limits)
+        faults += faults_of(link, layer, before, limits, largest if not layers else 1)
         layers.append(layer)
     if faults:
         raise Refusal(faults)
     return tuple(layers)
+
+
+def _first_frame(network: Network, first: Link) -> Shape:
+    """The shape in which the chip takes the network's input."""
+    return (int(np.prod(network.input_shape)),) if first.kind == "dense" else as_image(network.input_shape)
 
 
 def _without_readout(network: Network, readout: Readout) -> tuple[Network, Layer | None, tuple[str, ...]]:
@@ -121,11 +127,11 @@ def _entrance(
         raise ValueError(f"{name}: real-valued input may reach only the first layer, it reaches this one as well")
     largest = int(np.ceil(np.abs(inputs).max()))
     if np.array_equal(inputs, np.rint(inputs)) and largest <= min(_INTEGER_INPUT, (1 << limits.message_bits) - 1):
-        first = quantised(
-            lower(replace(network, layers=network.layers[:1]), loader)[0], per_channel, "membrane", limits
-        )
+        link = lower(replace(network, layers=network.layers[:1]), loader)[0]
+        before = _first_frame(network, link)
+        first = quantised(link, before, per_channel, "membrane", limits)
         bits = largest.bit_length()
-        if largest_sum(first, (1 << bits) - 1).max() < limits.sum:
+        if sum(largest_sums(first, first.weight, before)).max() * ((1 << bits) - 1) < limits.sum:  # of either sign
             return None, bits, (1 << bits) - 1
     return replace(network, layers=network.layers[:1], output_shape=network.layers[0].shape, host=()), 0, 1
 

@@ -8,18 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.chip import ChipLayer, Integers, Kind, outputs_first
+from export.extremes import largest_sums
 from export.limits import Limits
 from export.lowering import Link
-from export.network import Array, Neuron
+from export.network import Array, Neuron, Shape
 from export.refusal import Fault
 from export.scales import Firing, Scale, decay, scale, threshold
-from export.synapses import largest_sum
 
 Readout = Literal["host", "membrane", "sigma"]
 
 
-def quantised(link: Link, per_channel: bool, readout: Readout, limits: Limits) -> ChipLayer:
-    """The link's weights, biases and neurons in integers. Relays keep weight 1 and threshold 0."""
+def quantised(link: Link, before: Shape, per_channel: bool, readout: Readout, limits: Limits) -> ChipLayer:
+    """The link's weights, biases and neurons in integers. Relays keep weight 1 and threshold 0.
+
+    before: shape of the frame that it takes.
+    """
     silent = link.neuron is None or bool(np.isinf(link.neuron.threshold).any())
     sigma = silent and readout == "sigma"
     neuron = link.neuron or Neuron(1.0, 1.0, np.inf)
@@ -27,7 +30,7 @@ def quantised(link: Link, per_channel: bool, readout: Readout, limits: Limits) -
     biases = np.zeros((len(link.channels), 1))
     if link.bias is not None and not sigma:
         biases = link.bias.reshape(len(link.channels), -1)
-    scales = _scales(link, biases, firing, per_channel, limits)
+    scales = _scales(link, before, biases, firing, per_channel, limits)
     each = np.array([scales[c].value if c >= 0 else 1.0 for c in link.channels])
     bias = np.rint(biases * each[:, None]).astype(np.int32)
     thresholds = [threshold(scales[c], firing[i], limits) if c >= 0 else 0 for i, c in enumerate(link.channels)]
@@ -52,20 +55,20 @@ def quantised(link: Link, per_channel: bool, readout: Readout, limits: Limits) -
     )
 
 
-def faults_of(link: Link, layer: ChipLayer, limits: Limits, largest_input: int) -> list[Fault]:
+def faults_of(link: Link, layer: ChipLayer, before: Shape, limits: Limits, largest_input: int) -> list[Fault]:
     """Why these weights cannot be the chip's."""
     own = link.channels >= 0
-    before, after = _rows(link.weight, link)[own], _rows(layer.weight, link)[own]
+    weights, rounded = _rows(link.weight, link)[own], _rows(layer.weight, link)[own]
     scaling = "rescale the layer, for which it was trained too small beside its threshold or bias"
-    if not before.any():
+    if not weights.any():
         return [Fault(layer.name, "a layer without weights", "all of them are zero", "train it, or leave it out")]
-    if not after.any():
-        largest = f"the largest, {np.abs(before).max():.3g}, is less than half a step of {1 / np.max(layer.scale):.3g}"
+    if not rounded.any():
+        largest = f"the largest, {np.abs(weights).max():.3g}, is less than half a step of {1 / np.max(layer.scale):.3g}"
         return [Fault(layer.name, "weights that all round to zero", largest, scaling)]
     if layer.kind == "dense" and layer.weight.max() <= 0 and layer.weight.min() == -1:
         why = "lava-dl turns such a matrix into another"
         return [Fault(layer.name, "weights of 0 and -1 only", why, "add a weight above 0, or use a finer scale")]
-    most = int(largest_sum(layer, largest_input).max())
+    most = int(np.maximum(*largest_sums(layer, layer.weight, before)).max()) * largest_input
     if most >= limits.sum:
         why = f"a neuron's input could reach {most:,}, and the chip's current wraps around at {limits.sum:,}"
         less = "use fewer inputs to a neuron, or smaller weights" if largest_input == 1 else "give smaller inputs"
@@ -79,16 +82,17 @@ def _firing(neuron: Neuron, channels: int) -> list[Firing]:
     return [Firing(float(a), float(t / g), neuron.strict) for a, g, t in zip(leak, gain, at, strict=True)]
 
 
-def _scales(link: Link, biases: Array, firing: list[Firing], per_channel: bool, limits: Limits) -> list[Scale]:
+def _scales(
+    link: Link, before: Shape, biases: Array, firing: list[Firing], per_channel: bool, limits: Limits
+) -> list[Scale]:
     """One for each channel that the layer has in the network."""
-    rows = _rows(link.weight, link)
+    rows, sums = _rows(link.weight, link), np.maximum(*largest_sums(link, link.weight, before))
     number = int(link.channels.max()) + 1
     scales = [Scale(0.0)] * number
     for group in [[c] for c in range(number)] if per_channel else [list(range(number))]:
         chosen = np.flatnonzero(np.isin(link.channels, group))
         some = rows if len(chosen) == len(rows) else rows[chosen]
-        most = max(float(some.clip(min=0).sum(1).max()), -float(some.clip(max=0).sum(1).min()))
-        one = scale(some, biases[chosen], _shared([firing[i] for i in chosen]), most, limits)
+        one = scale(some, biases[chosen], _shared([firing[i] for i in chosen]), float(sums[chosen].max()), limits)
         for channel in group:
             scales[channel] = one
     alive = [one.value for one in scales if one.value]

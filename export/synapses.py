@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 
 from export.chip import ChipLayer, outputs_first
 
@@ -32,15 +31,6 @@ def sums(layer: ChipLayer, frames: torch.Tensor) -> torch.Tensor:
     return (total + (1 << 23)) % (1 << 24) - (1 << 23)
 
 
-def largest_sum(layer: ChipLayer, largest_input: int = 1) -> NDArray[np.int64]:
-    """(O,) largest magnitude that each output channel's sum can reach: the positive or the negative weights alone."""
-    weight = layer.weight.astype(np.int64)
-    if layer.kind == "convT":
-        weight = outputs_first(weight, layer.groups)
-    rows = weight.reshape(len(weight), -1)
-    return np.maximum(rows.clip(min=0).sum(1), -rows.clip(max=0).sum(1)) * largest_input
-
-
 def _exact_type(layer: ChipLayer, frames: torch.Tensor) -> torch.dtype:
     """The fastest type in which no partial sum is rounded."""
     weight = layer.weight if layer.kind != "convT" else outputs_first(layer.weight, layer.groups)
@@ -56,6 +46,8 @@ def _exact_type(layer: ChipLayer, frames: torch.Tensor) -> torch.dtype:
 def _convolved(layer: ChipLayer, frames: torch.Tensor, weight: torch.Tensor, exact: torch.dtype) -> torch.Tensor:
     """torch's cross-correlation, (B, O, H, W) int64, by columns and products."""
     groups, kernel, (height, width) = layer.groups, weight.shape[2:], layer.shape[1:]
+    if kernel.numel() >= frames.shape[2:].numel() * height * width:
+        return _pixel_to_pixel(layer, frames, weight, exact)
     products = [_Product(rows.to(exact)) for rows in weight.reshape(groups, len(weight) // groups, -1)]
     total = torch.empty(len(frames), *layer.shape, dtype=torch.int64)
     for part in _parts(len(frames), frames.shape[1] * kernel[0] * kernel[1] * height * width):
@@ -65,6 +57,25 @@ def _convolved(layer: ChipLayer, frames: torch.Tensor, weight: torch.Tensor, exa
         out = torch.cat([product(columns[g]) for g, product in enumerate(products)])
         total[part] = out.reshape(len(weight), len(some), height, width).transpose(0, 1).to(torch.int64)
     return total
+
+
+def _pixel_to_pixel(layer: ChipLayer, frames: torch.Tensor, weight: torch.Tensor, exact: torch.dtype) -> torch.Tensor:
+    """(B, O, H, W) int64 where the kernel has room for a weight between any two pixels: by the matrix of these alone.
+
+    Layers written out in full are such convolutions; columns of theirs would be padding, H W times as large.
+    """
+    for axis in (0, 1):
+        steps, outputs = torch.arange(frames.shape[2 + axis]), torch.arange(layer.shape[1 + axis])
+        from_first = steps + layer.padding[axis] - layer.stride[axis] * outputs[:, None]  # (outputs, inputs)
+        tap, between = from_first // layer.dilation[axis], from_first % layer.dilation[axis]
+        taps = weight.shape[2 + 2 * axis]
+        seen = (between == 0) & (tap >= 0) & (tap < taps)
+        weight = weight[:, :, :, :, tap.clamp(0, taps - 1)] if axis else weight[:, :, tap.clamp(0, taps - 1)]
+        weight = weight * (seen if axis else seen[:, :, None])
+    # weight: (O, I / groups, H, h, W, w)
+    matrix = weight.permute(0, 2, 4, 1, 3, 5).reshape(layer.groups, layer.neurons // layer.groups, -1).to(exact)
+    given = frames.reshape(len(frames), layer.groups, -1).transpose(0, 1).to(exact)
+    return (given @ matrix.mT).transpose(0, 1).reshape(len(frames), *layer.shape).to(torch.int64)
 
 
 def _transposed(layer: ChipLayer, frames: torch.Tensor, weight: torch.Tensor, exact: torch.dtype) -> torch.Tensor:

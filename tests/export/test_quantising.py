@@ -236,6 +236,14 @@ def test_sums_that_could_pass_the_current_are_refused_and_not_rescaled() -> None
         quantise(chain((most + 1,), Dense(negative), neurons=neuron(0.0)))
 
 
+def test_a_linear_before_a_map_sums_over_its_inputs_and_not_over_all_its_pixels() -> None:
+    up = ConvTranspose(weights(RNG, 2, 2, 4, 4), (2, 2), (1, 1))
+    linear = np.ones((2 * 49, 512))  # 65,024 onto a neuron, 3,186,176 in a kernel of all pixels
+    linear[0, 0] = 0.5 + 1 / 254  # no grid
+    chip = quantise(chain((512,), (Dense(linear), (2, 7, 7)), up, neurons=neuron(0.0)))
+    assert chip.layers[0].weight.max() == 127
+
+
 def test_a_map_too_large_to_be_written_out_names_its_way_out() -> None:
     odd = ConvTranspose(weights(RNG, 64, 64, 3, 3), (2, 2))
     network = chain((64, 8, 8), odd)

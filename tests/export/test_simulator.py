@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from export.chip import Chip, ChipLayer, Layout
 from export.quantising import quantise
@@ -114,6 +115,20 @@ def test_rows_that_repeat_their_zeros_are_summed_exactly() -> None:
     frames = rng.integers(0, 2, (3, 16, 6, 6))
     expected = np.stack([synapses(layer, frame) for frame in frames])
     assert np.array_equal(sums(layer, torch.from_numpy(frames)).numpy(), expected)
+
+
+@pytest.mark.parametrize(("groups", "dilation"), [(1, 1), (2, 1), (2, 2)])
+def test_a_kernel_larger_than_the_pixels_is_summed_exactly(groups: int, dilation: int) -> None:
+    rng = np.random.default_rng(1)
+    weight = rng.integers(-127, 128, (4, 4 // groups, 20, 30))
+    padding = {1: (13, 17), 2: (24, 34)}[dilation]
+    sizes = {"stride": (5, 7), "padding": padding, "dilation": (dilation, dilation), "groups": groups}
+    frames = torch.from_numpy(rng.integers(0, 2, (5, 4, 3, 4)))
+    expected = F.conv2d(frames.double(), torch.from_numpy(weight).double(), None, **sizes)
+    shape = tuple(expected.shape[1:])
+    layer = ChipLayer("0", "conv", shape, weight, v_threshold=1, v_decay=0, layout=Layout(shape), **sizes)
+    assert weight[0, 0].size > 3 * 4 * shape[1] * shape[2] > 12  # one for any two pixels, and more than one pixel
+    assert torch.equal(sums(layer, frames), expected.to(torch.int64))
 
 
 def test_sums_past_float32_are_exact() -> None:
