@@ -7,6 +7,7 @@ are meant: no weight beyond 8 bits, no delay, no exponent, no array where a numb
 
 from __future__ import annotations
 
+import io
 import json
 from functools import partial
 from os import PathLike
@@ -42,7 +43,9 @@ def _write_sidecar(chip: Chip, path: Path) -> None:
 
 
 def _write_layers(chip: Chip, path: Path) -> None:
-    with h5py.File(path, "w", track_order=False) as file:
+    """In memory first: on a full disk h5py says the same about each of its objects."""
+    whole = io.BytesIO()
+    with h5py.File(whole, "w", track_order=False) as file:
         group = file.create_group("layer")
         number = 0
         shape = chip.frame_shape
@@ -53,6 +56,7 @@ def _write_layers(chip: Chip, path: Path) -> None:
                 number = _add(group, number, "flatten", shape=np.array([int(np.prod(shape))]))
             number = _add(group, number, layer.kind, **_synapses(layer, shape), **_neurons(layer))
             shape = layer.shape
+    path.write_bytes(whole.getbuffer())
 
 
 def _add(group: h5py.Group, number: int, kind: str, **datasets: Any) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,6 +158,24 @@ def test_a_failure_leaves_both_files_as_they_were(tmp_path: Path, broken: str, m
     monkeypatch.setattr(f"export.netx.{broken}", fails)
     with pytest.raises(OSError, match="disk full"):
         written(tmp_path, "dense")
+    assert (tmp_path / "a.net").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.net", "a.net.json"]
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    before = written(tmp_path, "conv").read_bytes()
+    script = (
+        "import resource, signal, sys, numpy as np\n"
+        "from export.netx import write_netx\nfrom export.quantising import quantise\n"
+        "from tests.export.zoo import zoo\n"
+        "chip = quantise(zoo(np.random.default_rng(5))['dense'])\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))\n"
+        "try:\n    write_netx(chip, sys.argv[1])\nexcept OSError as error:\n    print(error)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "a.net")]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
     assert (tmp_path / "a.net").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.net", "a.net.json"]
 
