@@ -22,7 +22,7 @@ test: $(READY)
 
 # Our .nir files in SpikingJelly, snnTorch and norse; NIR_PYTHON=/path/to/python takes an environment that exists.
 test-interop-nir: $(READY) $(NIR_PYTHON)
-	NEUROGEN_NIR_PYTHON="$(abspath $(NIR_PYTHON))" $(VENV)/bin/python -m pytest -s -m interop tests/export/test_nir_simulators.py
+	NEUROGEN_NIR_PYTHON="$(abspath $(NIR_PYTHON))" $(VENV)/bin/python -m pytest -s -m interop tests/export/test_nir_simulators.py tests/export/test_snntorch.py
 
 $(NIR_VENV)/bin/python:
 	$(PYTHON) -m venv $(NIR_VENV)
