@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from export.chip import Chip, ChipLayer, outputs_first
+from export.chip import Chip, ChipLayer
+from export.extremes import largest_sums
 from export.limits import Limits
 from export.network import Shape
 
@@ -79,16 +80,17 @@ def cores(layer: ChipLayer, found: Connections, limits: Limits) -> Cores:
     return Cores(at_least, max(at_least, at_most))
 
 
-def reach(layer: ChipLayer, steps: int, largest_input: int = 1) -> Reach:
-    """Bounds from the weights alone: every input that helps is there at every step, no other one ever is."""
-    rows = outputs_first(layer.weight, layer.groups) if layer.kind == "convT" else layer.weight
-    rows = rows.astype(np.int64).reshape(len(rows), -1)
-    up, down = rows.clip(min=0).sum(1), -rows.clip(max=0).sum(1)
+def reach(layer: ChipLayer, source: Shape, steps: int, largest_input: int = 1) -> Reach:
+    """Bounds from the weights alone: every input that helps is there at every step, no other one ever is.
+
+    source: shape of the frames that the layer takes.
+    """
+    up, down = largest_sums(layer, layer.weight, source)
     if largest_input > 1:  # integers, which may be negative
         up = down = (up + down) * largest_input
-    bias = np.zeros((len(rows), 1)) if layer.bias is None else layer.bias.reshape(len(rows), -1)
+    bias = np.zeros((len(up), 1)) if layer.bias is None else layer.bias.reshape(len(up), -1)
     decay_u, decay_v, threshold = (
-        np.broadcast_to(np.asarray(value, np.float64), len(rows))
+        np.broadcast_to(np.asarray(value, np.float64), len(up))
         for value in (layer.i_decay, layer.v_decay, layer.v_threshold)
     )
     u_up, u_down = (_added_up(each, decay_u, steps) for each in (up, down))

@@ -7,12 +7,14 @@ host: a last real-valued layer, and, for real-valued input, the first layer, who
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from export.chip import Chip, ChipLayer, as_image
 from export.extremes import largest_sums
+from export.fitting import fits
 from export.limits import LOIHI2, Limits
 from export.lowering import Link, Loader, lower
 from export.network import INPUT, Layer, Network, Shape
@@ -41,6 +43,9 @@ def quantise(
 
     Raises Refusal for layers whose weights are or become all zero, or whose sums could reach 2^17.
     """
+    for name, value, known in (("readout", readout, get_args(Readout)), ("loader", loader, get_args(Loader))):
+        if value not in known:
+            raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
     body, last, sources = _without_readout(network, readout)
     encoder, message_bits, largest = None, 0, 1
     if inputs is not None:
@@ -114,7 +119,7 @@ def _entrance(
     network: Network, inputs: NDArray[np.generic], per_channel: bool, loader: Loader, limits: Limits
 ) -> tuple[Network | None, int, int]:
     """How such an input enters: (the host's first layer, message bits, the largest value)."""
-    if inputs.ndim < 3 or not inputs.size or np.prod(inputs.shape[2:]) != np.prod(network.input_shape):
+    if not fits(inputs.shape, network.input_shape):
         expected = ", ".join(map(str, ("T", "N", *network.input_shape)))
         raise ValueError(f"inputs: expected samples of shape ({expected}), got {tuple(inputs.shape)}")
     if not np.isfinite(inputs).all():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -15,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from export import assembly, neurons
 from export.checking import check
 from export.folding import CannotFold
-from export.network import Network
+from export.network import Layer, Network
 from export.neuron_rules import SeveralSteps, called
 from export.refusal import Fault, Refusal
 from export.restoring import untouched
@@ -31,6 +32,8 @@ def read(module: nn.Module, example_input: Tensor) -> Network:
     at a time. Raises Refusal (a ValueError) with one line for each layer that a chip cannot run, and ValueError for
     an example that does not fit, a batch norm that was never trained and a module without spiking layers.
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"expected a torch module, got {type(module).__name__}; give the network itself")
     found = {part: n for part in module.modules() if (n := neurons.find(part)) is not None}
     found = {part: n for part, n in found.items() if not _inside_another(part, found)}
     example = _example(module, example_input)
@@ -43,6 +46,7 @@ def read(module: nn.Module, example_input: Tensor) -> Network:
         raise Refusal(trace.faults)
     _trained(module)
     network = _network(trace, output, module)
+    _finite(network)
     if example.dtype in (torch.float32, torch.float64):
         check(trace, network, example)
     return network
@@ -114,6 +118,16 @@ def _trained(module: nn.Module) -> None:
         raise ValueError(
             f"expected trained batch norms, got {', '.join(names)} which saw no batch: train or load first"
         )
+
+
+def _finite(network: Network) -> None:
+    def finite(layer: Layer) -> bool:
+        values = [synapses.map.weight for synapses in layer.synapses] + ([] if layer.bias is None else [layer.bias])
+        return all(np.isfinite(array).all() for array in values)
+
+    names = [layer.name for layer in network.layers if not finite(layer)]
+    if names:
+        raise ValueError(f"expected finite weights, got NaN or infinity onto {', '.join(names)}: train or load others")
 
 
 def _untrained(norm: _BatchNorm) -> bool:

@@ -19,6 +19,7 @@ from export.cost import Connections, Cores, Reach, connections, cores, input_sha
 from export.energy import LEFT_OUT, SPIKING, Energy, Work, dense_microjoules, energy
 from export.limits import LOIHI2, Limits
 from export.network import Network, Shape
+from export.simulator import check_input
 
 Range = tuple[float, float]
 
@@ -111,7 +112,9 @@ def report(chip: Chip, inputs: ArrayLike, network: Network | None = None, limits
     that do not fit.
     """
     given = np.asarray(inputs)
-    found = [connections(layer, shape) for layer, shape in zip(chip.layers, input_shapes(chip), strict=True)]
+    check_input(chip, given)
+    sources = input_shapes(chip)
+    found = [connections(layer, shape) for layer, shape in zip(chip.layers, sources, strict=True)]
     counter = Counter(chip, found, given)
     runs = run_all(chip, given, network, counter)
     steps, samples = given.shape[:2]
@@ -122,7 +125,7 @@ def report(chip: Chip, inputs: ArrayLike, network: Network | None = None, limits
     own = _own_weights(chip, network)
     layers = tuple(
         _layer(*parts, steps, samples, limits)
-        for parts in zip(chip.layers, found, own, counter.layers, agreements, largest, strict=True)
+        for parts in zip(chip.layers, sources, found, own, counter.layers, agreements, largest, strict=True)
     )
     totals = _totals(layers, steps, limits)
     work = Work(totals.accumulates, totals.updates, totals.spikes)
@@ -150,6 +153,7 @@ def report(chip: Chip, inputs: ArrayLike, network: Network | None = None, limits
 
 def _layer(
     layer: ChipLayer,
+    source: Shape,
     found: Connections,
     own_weights: int | None,
     activity: Activity,
@@ -176,7 +180,7 @@ def _layer(
         threshold_range=_range(layer.v_threshold),
         decay_range=_range(layer.v_decay),
         scale=_range(layer.scale),
-        reach=reach(layer, steps, largest_input),
+        reach=reach(layer, source, steps, largest_input),
         cores=cores(layer, found, limits),
         rate=activity.own_spikes / (layer.layout.size * steps * samples) if layer.output == "spikes" else None,
         spikes=activity.spikes / samples,

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn import functional as F
 
+from export.fitting import fits
 from export.network import INPUT, Array, Conv, ConvTranspose, Layer, Map, Network, Neuron, Shape
 
 
@@ -101,7 +102,7 @@ def _shapes(network: Network) -> dict[int, Shape]:
 def _as_input(network: Network, spikes: ArrayLike | Tensor) -> Tensor:
     x = torch.as_tensor(np.asarray(spikes) if not isinstance(spikes, Tensor) else spikes.detach().cpu())
     x = x.to(torch.float64)
-    if x.ndim < 3 or not len(x) or x[0, 0].numel() != int(np.prod(network.input_shape)):
+    if not fits(x.shape, network.input_shape):
         expected = ", ".join(map(str, network.input_shape))
         raise ValueError(f"expected an input of shape (T, N, {expected}), got {tuple(x.shape)}")
     return x.reshape(*x.shape[:2], *network.input_shape)

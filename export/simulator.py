@@ -14,6 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from export.chip import Chip, ChipLayer
+from export.fitting import fits
 from export.network import Shape
 from export.running import currents, fire, run
 from export.synapses import sums
@@ -37,7 +38,7 @@ def simulate(chip: Chip, spikes: ArrayLike, probes: Iterable[str] = ()) -> dict[
 def run_chain(chip: Chip, spikes: ArrayLike, probes: Iterable[str], neurons: Neurons) -> dict[str, Values]:
     """`simulate` with other neurons: a function of a layer and its sums (T, N, *shape) int64 to what leaves it."""
     given = np.asarray(spikes)
-    _check_input(chip, given)
+    check_input(chip, given)
     wanted = set(probes)
     names = _names(chip)
     if unknown := sorted(wanted - set(names)):
@@ -144,14 +145,16 @@ def _over_channels(bias: Values, shape: Shape) -> Values:
     return bias if bias.shape == shape else bias.reshape(-1, *[1] * (len(shape) - 1))
 
 
-def _check_input(chip: Chip, given: NDArray[np.generic]) -> None:
+def check_input(chip: Chip, given: NDArray[np.generic]) -> None:
     """Shape, then values: spikes, or integers within the message bits, unless the host encodes them."""
-    if given.ndim < 3 or np.prod(given.shape[2:]) != np.prod(chip.input_shape):
+    if given.ndim < 3 or (given.size and not fits(given.shape, chip.input_shape)):
         expected = ", ".join(map(str, ("T", "N", *chip.input_shape)))
         raise ValueError(f"the network takes spikes of shape ({expected}), these are {tuple(given.shape)}")
     if given.shape[0] == 0 or given.shape[1] == 0:
         raise ValueError(f"the network needs at least one step and one sample, this input is {tuple(given.shape)}")
     if chip.encoder is not None:
+        if not np.isfinite(given).all():
+            raise ValueError("the input holds numbers that are not finite; give values as the module was trained with")
         return
     if chip.message_bits == 0:
         if not np.isin(given, (0, 1)).all():

@@ -86,23 +86,23 @@ def test_a_layer_takes_a_core_of_its_own_and_more_for_its_neurons() -> None:
 
 def test_a_neuron_passes_its_threshold_by_one_step_s_input_and_falls_for_as_long_as_there_are_steps() -> None:
     layer = _layer("dense", (1,), np.array([[30, 20, -7]]), v_threshold=100, bias=np.array([4]))
-    found = reach(layer, steps=3)
+    found = reach(layer, (3,), steps=3)
     assert (found.u, found.v) == (50, 154)  # 100 + 30 + 20 + 4; downwards 3 x 7
-    assert reach(layer, steps=2).v == 108  # it cannot have come to the threshold yet: 2 x 54
+    assert reach(layer, (3,), steps=2).v == 108  # it cannot have come to the threshold yet: 2 x 54
     falling = _layer("dense", (1,), np.array([[30, 20, -60]]), v_threshold=10)
-    assert reach(falling, steps=3).v == 180
-    assert reach(_layer("dense", (1,), np.array([[-60]]), v_decay=2048), steps=3).v == 105  # 60 + 30 + 15
+    assert reach(falling, (3,), steps=3).v == 180
+    assert reach(_layer("dense", (1,), np.array([[-60]]), v_decay=2048), (1,), steps=3).v == 105  # 60 + 30 + 15
 
 
 def test_a_membrane_that_never_fires_adds_up_without_a_threshold() -> None:
     layer = _layer("dense", (1,), np.array([[100]]), v_threshold=131071, output="membrane")
-    assert reach(layer, steps=8).v == 800
+    assert reach(layer, (1,), steps=8).v == 800
 
 
 def test_integers_as_input_may_have_both_signs() -> None:
-    assert reach(_layer("dense", (1,), np.array([[3, -4]])), steps=1, largest_input=10).u == 70
+    assert reach(_layer("dense", (1,), np.array([[3, -4]])), (2,), steps=1, largest_input=10).u == 70
 
 
 def test_headroom_counts_bits_below_two_to_the_17() -> None:
     layer = _layer("dense", (1,), np.full((1, 1024), 64), v_threshold=0)
-    assert reach(layer, steps=1).u_headroom_bits == 1  # 65,536
+    assert reach(layer, (1024,), steps=1).u_headroom_bits == 1  # 65,536

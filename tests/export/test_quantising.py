@@ -236,6 +236,21 @@ def test_sums_that_could_pass_the_current_are_refused_and_not_rescaled() -> None
         quantise(chain((most + 1,), Dense(negative), neurons=neuron(0.0)))
 
 
+def test_integers_of_both_signs_add_up_to_all_weights_together() -> None:
+    weight = np.ones((1, 1000))
+    weight[0, ::2], weight[0, 0] = -1.0, 0.5 + 1 / 254  # no grid; 500 x 127 x 2 < 2^17 < 1,000 x 127 x 2
+    network = chain((1000,), Dense(weight), Dense(np.ones((1, 1))), neurons=neuron(0.0))
+    inputs = np.full((1, 1, 1000), 2.0)
+    inputs[..., ::2] = -2
+    assert quantise(network, inputs).encoder is not None
+
+
+@pytest.mark.parametrize("options", [{"readout": "hots"}, {"loader": "stok"}])
+def test_an_option_that_is_not_known_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"^(readout|loader): expected one of .*, got '(hots|stok)'$"):
+        quantise(ZOO["dense"], **options)
+
+
 def test_a_linear_before_a_map_sums_over_its_inputs_and_not_over_all_its_pixels() -> None:
     up = ConvTranspose(weights(RNG, 2, 2, 4, 4), (2, 2), (1, 1))
     linear = np.ones((2 * 49, 512))  # 65,024 onto a neuron, 3,186,176 in a kernel of all pixels

@@ -255,6 +255,21 @@ def test_bad_input_is_one_sentence(module: nn.Module, x: Tensor, sentence: str) 
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(value: float) -> None:
+    module = nn.Sequential(nn.Linear(6, 5), lif(), nn.Linear(5, 4), lif()).double()
+    module[2].weight.data[1, 2] = value
+    with pytest.raises(
+        ValueError, match=r"^expected finite weights, got NaN or infinity onto 3: train or load others$"
+    ):
+        export.read(module, spikes(6))
+
+
+def test_what_is_no_module_is_named() -> None:
+    with pytest.raises(TypeError, match=r"^expected a torch module, got function; give the network itself$"):
+        export.read(lambda x: x, spikes(6))  # type: ignore[arg-type]
+
+
 def test_batch_norms_that_saw_no_data_are_named() -> None:
     module = nn.Sequential(folded(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4)), lif()).double()
     with pytest.raises(ValueError, match=r"expected trained batch norms, got 0.1 which saw no batch"):

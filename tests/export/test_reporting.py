@@ -82,6 +82,11 @@ def test_what_the_chip_cuts_off_is_counted_apart_from_rounding() -> None:
     assert report.agreement.quantised_simulated == 1
 
 
+def test_samples_of_another_shape_are_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"^the network takes spikes of shape \(T, N, 2\), these are \(3, 2, 3\)$"):
+        export.report(_hand_made(), np.ones((3, 2, 3)))
+
+
 def test_without_a_network_nothing_is_said_of_floats() -> None:
     report = export.report(_hand_made(), GIVEN)
     assert report.agreement.float_simulated is None

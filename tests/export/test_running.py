@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -98,5 +100,7 @@ def test_a_shape_that_does_not_fit_and_an_unknown_probe_are_refused_in_a_sentenc
     network = _one([[1.0, 1.0]], None)
     with pytest.raises(ValueError, match=r"expected an input of shape \(T, N, 2\), got \(1, 1, 3\)"):
         run(network, np.ones((1, 1, 3)))
+    with pytest.raises(ValueError, match=r"got \(1, 1, 2, 8, 3\)"):
+        run(replace(network, input_shape=(2, 3, 8)), np.ones((1, 1, 2, 8, 3)))
     with pytest.raises(ValueError, match="expected probes among the layers n, got m"):
         run(network, np.ones((1, 1, 2)), probes=["m"])

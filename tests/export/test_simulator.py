@@ -195,6 +195,7 @@ def test_many_samples_are_taken_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch)
     [
         (np.zeros((3, 1, 2, 8, 7)), "takes spikes of shape"),
         (np.zeros((2, 8, 8)), "takes spikes of shape"),
+        (np.zeros((3, 1, 8, 8, 2)), "takes spikes of shape"),
         (np.full((3, 1, 2, 8, 8), 0.5), "0 or 1"),
         (np.full((3, 1, 2, 8, 8), 2), "0 or 1"),
         (np.full((3, 1, 2, 8, 8), np.nan), "0 or 1"),
@@ -205,6 +206,20 @@ def test_an_input_that_the_chip_cannot_take_is_refused_in_a_sentence(given: np.n
     with pytest.raises(ValueError, match=says) as caught:
         simulate(quantise(ZOO["conv"]), given)
     assert "\n" not in str(caught.value)
+
+
+def test_a_flat_input_is_the_same_input() -> None:
+    given = spikes(np.random.default_rng(3), ZOO["conv"])
+    chip = quantise(ZOO["conv"])
+    assert np.array_equal(simulate(chip, given)["1"], simulate(chip, given.reshape(*given.shape[:2], -1))["1"])
+
+
+def test_real_values_for_the_host_s_first_layer_are_finite() -> None:
+    given = np.full((3, 1, 2, 8, 8), 0.5)
+    chip = quantise(ZOO["conv"], given)
+    assert chip.encoder is not None
+    with pytest.raises(ValueError, match="not finite"):
+        simulate(chip, given * np.nan)
 
 
 def test_integers_beyond_the_message_bits_are_refused() -> None:
