@@ -102,7 +102,7 @@ def measure(name: str, case: Case, folder: Path, n: int, repeat: int, pythons: l
 
     events = made(n, case)
     path = folder / f"ours{case.suffix}"
-    options: dict[str, Any] = {} if case.suffix not in (".bin", ".bs3") else {"sensor_size": case.size}
+    options: dict[str, Any] = {} if case.suffix not in (".bin", ".bs3", ".npy") else {"sensor_size": case.size}
     if "convention" in case.options:
         options["convention"] = case.options["convention"]
     write(path, events, **case.options)
