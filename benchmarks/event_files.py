@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from peers import COLUMNS, READERS, WRITERS
+from peer_writers import WRITERS
+from peers import COLUMNS, READERS
 
 if TYPE_CHECKING:
     from event_tools import Events
