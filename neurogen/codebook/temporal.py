@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from neurogen.codebook.distances import nearest_rows
+from neurogen.codebook.form import CodeForm
 from neurogen.codebook.learning import added_up, kmeans, smooth_mean, step_generator, totals
 from neurogen.config import CodebookConfig
 
@@ -46,6 +47,10 @@ class TemporalCodebook(nn.Module):
         self.register_buffer("counts", torch.zeros(config.size))
         self.register_buffer("sums", torch.zeros(config.size, width))
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def form(self, height: int, width: int) -> CodeForm:
+        """What the codes of an item are on a map of height x width sites."""
+        return CodeForm(0, 0, self.config.size, height, width)
 
     def set_run_length(self, steps: int, seed: int) -> None:
         """Tell how long training is (revival stops at a share of it) and seed the random choices."""

@@ -28,7 +28,7 @@ from neurogen.blocks import (
     group_norm,
     upsample,
 )
-from neurogen.codebook import TemporalCodebook
+from neurogen.codebook import CodeForm, TemporalCodebook
 from neurogen.coding import to_steps
 from neurogen.config import GatedConfig, NeuronConfig, SpikingConfig, StageOneConfig
 from neurogen.neurons import make_gate
@@ -143,6 +143,11 @@ class TTSVQVAE(nn.Module):
         readout = ReadOut(features, data.channels, kernel, upscale, model.readout, model.steps, model.output)
         self.codebook = TemporalCodebook(config.codebook, model.steps)
         self.decoder = nn.Sequential(body, readout)
+
+    @property
+    def code_form(self) -> CodeForm:
+        """What the codes of an item are."""
+        return self.codebook.form(*self.code_shape)
 
     @property
     def last_layer(self) -> Tensor:

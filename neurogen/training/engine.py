@@ -25,11 +25,11 @@ from neurogen.neurons import tune_allocator
 from neurogen.progress import bar
 from neurogen.training.averaging import WeightAverage
 from neurogen.training.checkpoint import load_newest, save_checkpoint
+from neurogen.training.descent import Descent
 from neurogen.training.device import choose_device
 from neurogen.training.distributed import any_process, leader_first, processes, rank, share_state, world
 from neurogen.training.errors import TrainingError
 from neurogen.training.log import MetricsLog, check_tensorboard, read_metrics
-from neurogen.training.optimisers import learning_rate
 from neurogen.training.order import batch_items, step_seed
 from neurogen.training.run_folder import open_run
 
@@ -48,7 +48,7 @@ class System(Protocol):
     columns: tuple[str, ...]
     main: nn.Module
     modules: dict[str, nn.Module]
-    optimisers: dict[str, torch.optim.Optimizer]
+    descents: dict[str, Descent]
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         """Learn from one batch; returns figures (all of `columns` it has where `log`). "total" must be finite."""
@@ -151,9 +151,8 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
 def _step(system: System, step: int, logging: bool) -> dict[str, float]:
     """One step on this process's share of the batch, from equal weights and buffers everywhere."""
     train, seed = system.config.train, system.config.seed
-    for optimiser in system.optimisers.values():
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(train, step)
+    for descent in system.descents.values():
+        descent.set_rate(step)
     share_state(buffer for module in system.modules.values() for buffer in module.buffers())
     torch.manual_seed(step_seed(seed, DROPOUT_STREAM, step, rank()))
     return system.step(batch_items(seed, step, system.items, train.batch_size, rank(), world()), step, logging)
@@ -181,7 +180,7 @@ def _say(sentence: str) -> None:
 def _state(system: System, average: WeightAverage) -> dict[str, Any]:
     return {
         "modules": {name: module.state_dict() for name, module in system.modules.items()},
-        "optimisers": {name: optimiser.state_dict() for name, optimiser in system.optimisers.items()},
+        "descents": {name: descent.state_dict() for name, descent in system.descents.items()},
         "average": average.state,
     }
 
@@ -194,8 +193,8 @@ def _restore(system: System, average: WeightAverage, out: Path, device: torch.de
     try:
         for name, module in system.modules.items():
             module.load_state_dict(state["modules"][name])
-        for name, optimiser in system.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+        for name, descent in system.descents.items():
+            descent.load_state_dict(state["descents"][name])
         average.state = state["average"]
     except (KeyError, RuntimeError, ValueError) as error:
         raise TrainingError(

@@ -17,9 +17,9 @@ from neurogen.models.prior import SpikingPrior
 from neurogen.pictures import colour_counts, image_grid, save_png
 from neurogen.rates import neuron_names, watched_rates
 from neurogen.training.codes import cached_codes
-from neurogen.training.distributed import average_gradients, rank
+from neurogen.training.descent import Descent, finite
+from neurogen.training.distributed import rank
 from neurogen.training.errors import TrainingError
-from neurogen.training.optimisers import make_optimiser
 from neurogen.training.order import keyed_generator
 
 SHIFT_STREAM = 3
@@ -37,7 +37,7 @@ class PriorSystem:
         _check_fit(config, self.stored)
         self.main = SpikingPrior(config.model, config.neurons).to(device)
         self.modules: dict[str, nn.Module] = {"prior": self.main}
-        self.optimisers = {"prior": make_optimiser(config.train, self.main)}
+        self.descents = {"prior": Descent(self.main, config.train)}
         if config.train.init_from:
             _start_from(self.main, config.train.init_from)
         self.train_codes, self.held_out = cached_codes(run, self.stored, config.shift, device)
@@ -55,16 +55,8 @@ class PriorSystem:
                 loss = self.main.loss(codes.to(self.device), self._given(labels))
         else:
             loss = self.main.loss(codes.to(self.device), self._given(labels))
-        total = float(loss.detach())
-        if not math.isfinite(total):
-            raise TrainingError(f"the loss became {total} at step {step + 1}; lower train.lr or clip with train.clip")
-        optimiser, clip = self.optimisers["prior"], self.config.train.clip
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(self.main)
-        if clip:
-            torch.nn.utils.clip_grad_norm_(self.main.parameters(), clip)
-        optimiser.step()
+        total = finite(loss, step)
+        self.descents["prior"].take(loss)
         return {"total": total} | {f"rate/{name}": rate for name, rate in rates.items()}
 
     def validate(self) -> dict[str, float]:

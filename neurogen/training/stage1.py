@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +17,9 @@ from neurogen.losses import StageOneObjective
 from neurogen.model_folder import load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.rates import neuron_names, watched_rates
-from neurogen.training.distributed import average_gradients, rank
+from neurogen.training.descent import Descent, finite
+from neurogen.training.distributed import rank
 from neurogen.training.errors import TrainingError
-from neurogen.training.optimisers import make_optimiser
 from neurogen.training.order import keyed_generator
 from neurogen.training.showing import show_reconstructions
 
@@ -48,11 +47,11 @@ class StageOneSystem:
         self.main.codebook.set_run_length(config.train.steps, config.seed)
         self.objective = StageOneObjective(config.losses, config.data.channels).to(device)
         self.modules: dict[str, nn.Module] = {"first_stage": self.main}
-        self.optimisers = {"first_stage": make_optimiser(config.train, self.main)}
+        self.descents = {"first_stage": Descent(self.main, config.train)}
         discriminator = self.objective.discriminator
         if discriminator is not None:
             self.modules["discriminator"] = discriminator
-            self.optimisers["discriminator"] = make_optimiser(config.train, discriminator)
+            self.descents["discriminator"] = Descent(discriminator, config.train)
         if config.train.init_from:
             _start_from(self.main, config.train.init_from)
         rates = tuple(f"rate/{name}" for name in neuron_names(self.main))
@@ -77,16 +76,12 @@ class StageOneSystem:
         else:
             out = self.main(x)
         loss, parts = self.objective.autoencoder_loss(x, out.values, out.quantiser_loss, self.main.last_layer, step)
-        if not math.isfinite(float(loss.detach())):
-            raise TrainingError(
-                f"the loss became {float(loss.detach())} at step {step + 1}; lower train.lr or clip with train.clip"
-            )
-        self._descend("first_stage", loss)
+        figures = {"total": finite(loss, step)}
+        self.descents["first_stage"].take(loss)
         judged, more = self.objective.discriminator_loss(x, out.values, step)
         if judged is not None:
-            self._descend("discriminator", judged)
+            self.descents["discriminator"].take(judged)
         self.codes.append(out.codes)
-        figures = {"total": float(loss.detach())}
         if log:
             use = usage(torch.cat([codes.flatten() for codes in self.codes]), config.codebook.size)
             self.codes.clear()
@@ -136,15 +131,6 @@ class StageOneSystem:
             data_info=describe_data(self.data),
             card=use,
         )
-
-    def _descend(self, name: str, loss: Tensor) -> None:
-        optimiser, clip = self.optimisers[name], self.config.train.clip
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        average_gradients(self.modules[name])
-        if clip:
-            torch.nn.utils.clip_grad_norm_(self.modules[name].parameters(), clip)
-        optimiser.step()
 
 
 def _start_from(model: TTSVQVAE, path: str) -> None:
