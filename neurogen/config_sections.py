@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from neurogen.config_errors import shown
 
@@ -196,6 +196,12 @@ class PriorModelConfig(Section):
     """Rows of the code map."""
     width: Positive = 4
     """Columns of the code map."""
+    code_steps: Natural = 0
+    """T of the first stage's codes; 0 where one code stands for all steps."""
+    bits: Natural = 0
+    """Bits of a code, predicted together; 0 for codes that are indices."""
+    over: Literal["map", "step", "joint"] = "map"
+    """map: one code a site; codes of each step: one step's, T times independently (as published), or all in turn."""
     classes: Natural = 0
     """Labels to condition on; 0 is unconditional."""
     steps: Positive = 2
@@ -213,13 +219,24 @@ class PriorModelConfig(Section):
     normalise: bool = False
     """Divide attention at position i by i + 1."""
     neighbours: bool = False
-    """Input is the sum of left, above, above-right and above-left codes, not the previous one alone."""
+    """Input: left, above, above-right and above-left codes (over=joint: and this site's past), not the last alone."""
     offset_gains: bool = False
-    """One learned gain per head and offset (dy, dx)."""
+    """One learned gain per head and offset (dy, dx), or (dy, dx, dt) where over=joint."""
     label_everywhere: bool = False
     """Add the label's embedding at every position, not only at the start token."""
     init: Literal["published", "scaled"] = "published"
     """N(0, 0.02), or variance-preserving by fan-in (small models)."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> PriorModelConfig:
+        if (self.over == "map") != (self.code_steps == 0):
+            raise ValueError(
+                f"over={self.over} does not go with code_steps={self.code_steps}; codes without steps take over=map, "
+                f"codes of each step over=joint or step"
+            )
+        if self.bits and self.codes != 2:
+            raise ValueError(f"expected codes=2 for codes of bits, got {self.codes}; a bit has two values")
+        return self
 
 
 class TrainConfig(Section):

@@ -4,8 +4,9 @@
         = c_i q_i S_i,   S_i = S_{i-1} + k_i^T v_i       where all M are 1: one d x d matrix per head and step
 
 c_i is 1 / sqrt(d) as published (arXiv 2405.14474), or 1 / (i + 1). M, where it is learned, is one gain per head and
-offset (dy, dx) on the map of codes, softplus(4 r + 0.5413) and so 1 at r = 0; then the recurrence keeps the list of
-keys and values instead. Shapes: T steps, N batch, L positions, h heads, d head width.
+offset (dy, dx) on the map of codes, or (dy, dx, dt) where steps are tokens of their own, softplus(4 r + 0.5413) and so
+1 at r = 0; then the recurrence keeps the list of keys and values instead. Shapes: T steps, N batch, L positions, h
+heads, d head width.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from neurogen.blocks.attention_state import AttentionState, CountMatrix, SpikeList
 from neurogen.blocks.thin_linear import ThinLinear
+from neurogen.blocks.tokens import TokenOrder
 from neurogen.config import NeuronConfig, PriorModelConfig
 from neurogen.neurons import make_neuron
 
@@ -36,12 +38,9 @@ class CausalSpikingAttention(nn.Module):
         self.proj = ThinLinear(config.dim, config.dim)
         self.gains: nn.Parameter | None = None
         if config.offset_gains:
-            height, width = config.height, config.width
-            self.gains = nn.Parameter(torch.zeros(config.heads, height, 2 * width - 1))
-            row, column = torch.arange(height * width) // width, torch.arange(height * width) % width
-            dy = (row[:, None] - row[None, :]).clamp_min(0)
-            dx = column[:, None] - column[None, :] + width - 1
-            self.register_buffer("offset", dy * (2 * width - 1) + dx, persistent=False)
+            shape, offset = TokenOrder.of(config).offsets()
+            self.gains = nn.Parameter(torch.zeros(config.heads, *shape))
+            self.register_buffer("offset", offset, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self._spikes(x)  # (T, N, h, L, d)

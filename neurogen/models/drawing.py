@@ -64,3 +64,11 @@ def draw(
 ) -> Tensor:
     """Codes (N,) from logits (N, K) and uniforms (N,) in [0, 1)."""
     return invert(probabilities(logits, temperature, top_k, top_p), uniforms)
+
+
+def draw_bits(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
+    """Bits, int64, from logits of 1 and uniforms in [0, 1), each alone, any one shape: 0 where u < P(0)."""
+    logits = logits.double()
+    if not torch.isfinite(logits).all():
+        raise ValueError("expected finite logits from the prior, got NaN or infinity; its training diverged")
+    return (uniforms.to(logits) >= torch.sigmoid(-logits / temperature)).long()

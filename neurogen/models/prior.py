@@ -4,9 +4,10 @@
                                                     over T; A: `blocks/causal_attention.py`
 
 Training runs all positions at once; sampling runs the exact recurrence, one position at a time, whose cost does not
-grow with the position. Source: arXiv 2405.14474 and its release, with a start token of its own. Options for small
-data: neighbour tables, gains per offset, attention over i + 1, the label at every position.
-Shapes: T steps, N batch, L = h w positions in raster order, K codes.
+grow with the position. Which codes of an item are predicted in turn: `blocks/tokens.py`. Source: arXiv 2405.14474 and
+its release, with a start token of its own. Options for small data: neighbour tables, gains per offset, attention over
+i + 1, the label at every position.
+Shapes: T steps, N batch, L positions, K codes; tokens (N, L) of indices or (N, L, m) of bits.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from torch.nn import functional as F
 from neurogen.blocks.attention_state import AttentionState
 from neurogen.blocks.causal_attention import CausalSpikingAttention
 from neurogen.blocks.thin_linear import ThinLinear
+from neurogen.blocks.tokens import TokenOrder
 from neurogen.config import NeuronConfig, PriorModelConfig
-from neurogen.models.drawing import check_drawing, draw
+from neurogen.models.drawing import check_drawing, draw, draw_bits
+from neurogen.models.embedding import BitTable, Embedding
 from neurogen.neurons import make_neuron
-
-# Codes that position i reads beside its own place, as (rows up, columns left): left, above, above right, above left.
-NEIGHBOURS = ((0, 1), (1, 0), (1, -1), (1, 1))
 
 
 class Block(nn.Module):
@@ -54,109 +54,58 @@ class Block(nn.Module):
         return self.contract(self.neuron(self.expand(self.norm2(x))))
 
 
-class Embedding(nn.Module):
-    """Codes before each position, the position and the label: (N, dim) per position.
-
-    Without `neighbours` position i reads code i - 1, position 0 the start token; with it, four codes around it, each
-    from a table of its own whose last row stands for "outside".
-    """
-
-    def __init__(self, config: PriorModelConfig) -> None:
-        super().__init__()
-        self.outside, self.neighbours, self.label_everywhere = config.codes, config.neighbours, config.label_everywhere
-        length = config.height * config.width
-        room = config.block_size or length
-        if room < length:
-            raise ValueError(
-                f"expected model.block_size of {length} or more for {length} codes, got {room}; 0 takes {length}"
-            )
-        rows = config.codes + 1 if config.neighbours else config.codes
-        self.tables = nn.ModuleList(nn.Embedding(rows, config.dim) for _ in (NEIGHBOURS if config.neighbours else [0]))
-        self.start = None if config.neighbours else nn.Parameter(torch.zeros(config.dim))
-        self.labels = nn.Embedding(config.classes, config.dim) if config.classes else None
-        self.positions = nn.Parameter(torch.zeros(room, config.dim))
-        self.sources = [[_source(i, config.width, delay) for i in range(length)] for delay in NEIGHBOURS]
-
-    def forward(self, codes: Tensor, labels: Tensor | None) -> Tensor:
-        """All positions: codes (N, L) -> (N, L, dim)."""
-        n, length = codes.shape
-        x = self.positions[:length].expand(n, -1, -1)
-        if self.neighbours:
-            padded = torch.cat((codes, codes.new_full((n, 1), self.outside)), 1)
-            for table, sources in zip(self.tables, self.sources, strict=True):
-                x = x + table(padded[:, sources[:length]])
-        else:
-            assert self.start is not None
-            x = x + torch.cat((self.start.expand(n, 1, -1), self.tables[0](codes[:, :-1])), 1)
-        if self.labels is not None:
-            label = self.labels(labels)[:, None]
-            x = x + label if self.label_everywhere else torch.cat((x[:, :1] + label, x[:, 1:]), 1)
-        return x
-
-    def at(self, codes: Tensor, position: int, labels: Tensor | None) -> Tensor:
-        """One position from the codes before it: codes (N, >= position) -> (N, dim)."""
-        x = self.positions[position].expand(len(codes), -1)
-        if self.neighbours:
-            for table, sources in zip(self.tables, self.sources, strict=True):
-                source = sources[position]
-                x = x + (table(codes[:, source]) if source >= 0 else table.weight[self.outside])
-        else:
-            x = x + (self.tables[0](codes[:, position - 1]) if position else self.start)
-        if self.labels is not None and (position == 0 or self.label_everywhere):
-            x = x + self.labels(labels)
-        return x
-
-
-def _source(position: int, width: int, delay: tuple[int, int]) -> int:
-    """The position whose code lies `delay` before this one on the map, or -1 (the last, padded one) for outside."""
-    row, column = position // width - delay[0], position % width - delay[1]
-    return row * width + column if row >= 0 and 0 <= column < width else -1
-
-
 class SpikingPrior(nn.Module):
     """The prior of a configuration. Every call starts from resting neurons and an empty memory."""
 
     def __init__(self, model: PriorModelConfig, neurons: NeuronConfig) -> None:
         super().__init__()
-        self.config = model
-        self.steps, self.shape = model.steps, (model.height, model.width)
-        self.length = model.height * model.width
-        self.embedding = Embedding(model)
+        self.config, self.order = model, TokenOrder.of(model)
+        self.steps, self.length = model.steps, self.order.length
+        self.embedding = Embedding(model, self.order)
         self.blocks = nn.ModuleList(Block(model, neurons) for _ in range(model.layers))
         self.norm = nn.LayerNorm(model.dim)
-        self.head = ThinLinear(model.dim, model.codes, bias=False)
+        self.head = ThinLinear(model.dim, model.bits or model.codes, bias=False)
         self._initialise()
 
     def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N, L, K) of each code given those before it; codes (N, h, w) or (N, L), labels (N,) or None."""
-        codes = codes.flatten(1)
-        if codes.shape[1] > self.length:
-            raise ValueError(f"expected at most {self.length} codes, got {codes.shape[1]}")
-        self._check_labels(labels, len(codes))
-        x = self.embedding(codes, labels).expand(self.steps, -1, -1, -1)
+        """Logits of each token given those before it: (N, L, K), or (N, L, m) of each bit being 1.
+
+        codes: items (N, *item_shape), of which `TokenOrder.sequences` rows come each, or tokens; labels (N,) or None.
+        """
+        tokens, labels = self._sequences(codes, labels)
+        if tokens.shape[1] > self.length:
+            raise ValueError(f"expected at most {self.length} codes, got {tokens.shape[1]}")
+        self._check_labels(labels, len(tokens))
+        x = self.embedding(tokens, labels).expand(self.steps, -1, -1, -1)
         for block in self.blocks:
             x = block(x)
         return self._read_out(x)
 
     def loss(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Mean negative log-likelihood of a code, in nats."""
-        return F.cross_entropy(self(codes, labels).flatten(0, 1), codes.flatten())
+        """Mean negative log-likelihood of a token, in nats; that of m bits is their sum."""
+        tokens, labels = self._sequences(codes, labels)
+        return _nats(self(tokens, labels), tokens, "mean")
 
     @torch.no_grad()
     def bits_per_code(self, codes: Tensor, labels: Tensor | None = None, batch: int = 256) -> float:
-        """Mean bits per code over all of codes (N, h, w), without dropout."""
-        training, total = self.training, 0.0
+        """Mean bits per token over all of codes (N, *item_shape), without dropout."""
+        training, total, count = self.training, 0.0, 0
         self.eval()
         try:
             for start in range(0, len(codes), batch):
                 part = slice(start, start + batch)
-                logits = self(codes[part], None if labels is None else labels[part])
+                tokens, given = self._sequences(codes[part], None if labels is None else labels[part])
                 # In float64, which Apple's GPUs lack.
-                rows, targets = logits.flatten(0, 1).cpu().double(), codes[part].flatten().cpu()
-                total += float(F.cross_entropy(rows, targets, reduction="sum"))
+                total += float(_nats(self(tokens, given).cpu().double(), tokens.cpu(), "sum"))
+                count += tokens.shape[0] * tokens.shape[1]
         finally:
             self.train(training)
-        return total / codes.numel() / math.log(2)
+        return total / count / math.log(2)
+
+    @property
+    def codes_per_item(self) -> int:
+        """Tokens of an item: bits per code times this are bits per item, comparable between forms of codes."""
+        return self.length * self.order.sequences
 
     @torch.no_grad()
     def sample(
@@ -168,17 +117,22 @@ class SpikingPrior(nn.Module):
         top_p: float | None = None,
         prefix: Tensor | None = None,
     ) -> Tensor:
-        """Codes (N, h, w) by inversion of uniforms (N, L) in [0, 1): the same numbers give the same codes.
+        """Items (N, *item_shape) by inversion of uniforms (N, U) in [0, 1): the same numbers give the same codes.
 
         They are drawn in float64 where the uniforms lie, which is the CPU where the network's device has no float64.
-        top_k keeps the k likeliest codes, top_p then the fewest whose probability reaches p (`drawing.probabilities`).
-        prefix: (N, P) first codes in raster order, kept as they are. Never with dropout.
-        Raises ValueError for shapes or values that do not fit.
+        top_k keeps the k likeliest codes, top_p then the fewest whose probability reaches p (`drawing.probabilities`);
+        codes of bits have neither. prefix: first tokens of each sequence, kept as they are: (N, P), (N, T, P) for
+        over=step, with a last axis of m for bits. Never with dropout. Raises ValueError for what does not fit.
         """
         check_drawing(temperature, top_k, top_p)
-        if uniforms.ndim != 2 or uniforms.shape[1] != self.length:
-            raise ValueError(f"expected uniforms of shape (N, {self.length}), got {tuple(uniforms.shape)}")
-        self._check_labels(labels, len(uniforms))
+        if self.config.bits and not (top_k is None and top_p is None):
+            raise ValueError("expected no top_k and no top_p for codes of bits, got one; take a temperature below 1")
+        order, n = self.order, len(uniforms)
+        if uniforms.ndim != 2 or uniforms.shape[1] != order.uniforms:
+            raise ValueError(f"expected uniforms of shape (N, {order.uniforms}), got {tuple(uniforms.shape)}")
+        self._check_labels(labels, n)
+        uniforms = uniforms.reshape(n * order.sequences, order.length, *order.token_shape)
+        labels = None if labels is None else labels.repeat_interleave(order.sequences)
         codes = torch.zeros(uniforms.shape, dtype=torch.int64, device=self.embedding.positions.device)
         known = 0 if prefix is None else self._take_prefix(prefix, codes)
         states = self.start()
@@ -186,8 +140,13 @@ class SpikingPrior(nn.Module):
             x = self._advance(codes, i, labels, states)
             if i >= known:
                 logits = self._read_out(x).to(uniforms.device)
-                codes[:, i] = draw(logits, uniforms[:, i], temperature, top_k, top_p)
-        return codes.view(-1, *self.shape)
+                codes[:, i] = self._drawn(logits, uniforms[:, i], temperature, top_k, top_p)
+        return order.items(codes)
+
+    def prefix_shape(self, n: int) -> str:
+        """The shape of a prefix for n items, in words."""
+        several, bits = self.order.sequences, self.config.bits
+        return f"({n}, {f'{several}, ' if several > 1 else ''}P{f', {bits}' if bits else ''})"
 
     def start(self) -> list[AttentionState]:
         """Empty memories for `step`, one per block."""
@@ -207,15 +166,37 @@ class SpikingPrior(nn.Module):
     def _read_out(self, x: Tensor) -> Tensor:
         return self.head(self.norm(x)).mean(0)
 
+    def _sequences(self, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Items, or tokens as they are, as tokens; each sequence with its item's label."""
+        if codes.ndim <= 2 + bool(self.config.bits):
+            return codes, labels
+        several = self.order.sequences
+        return self.order.tokens(codes), None if labels is None else labels.repeat_interleave(several)
+
+    def _drawn(
+        self, logits: Tensor, uniforms: Tensor, temperature: float, top_k: int | None, top_p: float | None
+    ) -> Tensor:
+        if self.config.bits:
+            return draw_bits(logits, uniforms, temperature)
+        return draw(logits, uniforms, temperature, top_k, top_p)
+
     def _take_prefix(self, prefix: Tensor, codes: Tensor) -> int:
-        n, length = codes.shape
-        if prefix.ndim != 2 or len(prefix) != n or prefix.shape[1] > length:
-            raise ValueError(f"expected a prefix of shape ({n}, {length} or less), got {tuple(prefix.shape)}")
+        n, wanted = len(codes) // self.order.sequences, codes.ndim + (self.order.sequences > 1)
+        first = prefix.flatten(0, 1) if self.order.sequences > 1 and prefix.ndim == wanted else prefix
+        if (
+            prefix.ndim != wanted
+            or len(prefix) != n
+            or first.shape[0] != len(codes)
+            or first.shape[1] > self.length
+            or first.shape[2:] != codes.shape[2:]
+        ):
+            shape = self.prefix_shape(n).replace("P", f"{self.length} or less")
+            raise ValueError(f"expected a prefix of shape {shape}, got {tuple(prefix.shape)}")
         if prefix.numel() and not 0 <= int(prefix.min()) <= int(prefix.max()) < self.config.codes:
             found = f"{int(prefix.min())} to {int(prefix.max())}"
             raise ValueError(f"expected codes 0 to {self.config.codes - 1} in the prefix, got {found}")
-        codes[:, : prefix.shape[1]] = prefix
-        return prefix.shape[1]
+        codes[:, : first.shape[1]] = first
+        return first.shape[1]
 
     def _check_labels(self, labels: Tensor | None, n: int) -> None:
         if self.config.classes and labels is None:
@@ -235,9 +216,20 @@ class SpikingPrior(nn.Module):
                 nn.init.normal_(module.weight, 0.0, 0.02 if published or name == "head" else scaled)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, 0.0, 0.02 if published else 0.3)
+            elif isinstance(module, nn.Embedding | BitTable):
+                share = module.bits**-0.5 if isinstance(module, BitTable) else 1.0  # of one bit among m that add up
+                nn.init.normal_(module.weight, 0.0, (0.02 if published else 0.3) * share)
         if self.embedding.start is not None:
             nn.init.normal_(self.embedding.start, 0.0, 0.02 if published else 0.3)
         if not published:
-            nn.init.normal_(self.embedding.positions, 0.0, 0.3)
+            for places in (self.embedding.positions, self.embedding.steps):
+                if places is not None:
+                    nn.init.normal_(places, 0.0, 0.3)
+
+
+def _nats(logits: Tensor, tokens: Tensor, reduction: str) -> Tensor:
+    """Negative log-likelihood of tokens, summed or as the mean over tokens."""
+    if logits.ndim == tokens.ndim:  # a logit per bit
+        total = F.binary_cross_entropy_with_logits(logits, tokens.to(logits), reduction="sum")
+        return total / (tokens.shape[0] * tokens.shape[1]) if reduction == "mean" else total
+    return F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction=reduction)
