@@ -19,6 +19,7 @@ from torch import Tensor
 from event_tools import Events, Frames, to_events
 from event_tools.counts import to_counts
 from event_tools.profile import RateCurve
+from neurogen.codebook import CodeForm
 from neurogen.data.scaling import Scaling
 from neurogen.model_folder import StoredModel, load_model, save_model
 
@@ -29,7 +30,8 @@ CHUNK = 32  # samples per batch, always: a batch of another size may round diffe
 class Samples:
     """What a model made.
 
-    labels: (N,) int64, drawn by chance and without meaning where the prior is unconditional; codes: (N, h, w) int64;
+    labels: (N,) int64, drawn by chance and without meaning where the prior is unconditional; codes: int64 (N, h, w),
+    or (T, N, h, w) or (T, N, m, h, w) where the first stage has codes for each step (`Model.code_form`);
     images: (N, C, H, W) uint8, or counts: (N, T, 2, H, W) int32 event counts with edges: (T + 1,) int64 microseconds.
     placement: keyword arguments of `event_tools.to_events`; seeds: (N,) int64, one per recording.
     """
@@ -78,6 +80,11 @@ class Model:
         return self.stored.stage1.model.coding == "event"
 
     @property
+    def code_form(self) -> CodeForm:
+        """What the codes of an item are; its `item_axis` is where the items of a batch stand."""
+        return self.stored.first_stage.code_form
+
+    @property
     def conditional(self) -> bool:
         """Whether there is a prior that knows labels; otherwise the labels of samples say nothing."""
         return self.stored.prior_config is not None and self.stored.prior_config.model.classes > 0
@@ -106,13 +113,14 @@ class Model:
 
     @torch.inference_mode()
     def encode(self, x: Tensor) -> Tensor:
-        """Codes (N, h, w) int64 of images (N, C, H, W) in [-1, 1] or scaled recordings (N, T, 2, H, W)."""
-        return self._in_chunks(self.stored.first_stage.encode, x)
+        """Codes int64 (`code_form`: (N, h, w) unless each step has its own) of images (N, C, H, W) in [-1, 1] or
+        scaled recordings (N, T, 2, H, W)."""
+        return self.code_form.joined(self._in_chunks(self.stored.first_stage.encode, x.split(CHUNK)))
 
     @torch.inference_mode()
     def decode(self, codes: Tensor) -> Tensor:
-        """Images (N, C, H, W) or scaled recordings (N, T, 2, H, W) of codes (N, h, w)."""
-        return self._in_chunks(self.stored.first_stage.decode, codes)
+        """Images (N, C, H, W) or scaled recordings (N, T, 2, H, W) of such codes."""
+        return torch.cat(self._in_chunks(self.stored.first_stage.decode, codes.split(CHUNK, self.code_form.item_axis)))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decode the codes of x; shapes as in `encode`."""
@@ -133,7 +141,8 @@ class Model:
         """Draw n samples.
 
         labels: one for all, or (n,); None draws them from the training distribution. prefix: (n, P) first codes in
-        raster order to complete. progress is called with the number of samples done.
+        the prior's order to complete (`SpikingPrior.sample` has its shape for every form). progress is called with the
+        number of samples done.
         Raises ValueError for a model without a prior and for labels it does not know.
         """
         if self.stored.prior is None:
@@ -146,16 +155,18 @@ class Model:
         drawn = self._draw_labels(np.array([stream.random() for stream in streams]))
         if labels is not None:
             drawn[:n] = self._check_labels(labels, n)
-        height, width = self.stored.first_stage.code_shape
-        uniforms = torch.from_numpy(np.stack([stream.random(height * width) for stream in streams]))
-        if prefix is not None and (prefix.ndim != 2 or len(prefix) != n):
-            raise ValueError(f"expected a prefix of shape ({n}, P), one row a sample, got {tuple(prefix.shape)}")
-        given = None if prefix is None else torch.cat([prefix, prefix[-1:].expand(len(streams) - n, -1)])
+        prior, form = self.stored.prior, self.code_form
+        uniforms = torch.from_numpy(np.stack([stream.random(prior.order.uniforms) for stream in streams]))
+        if prefix is not None and (prefix.ndim != prior.prefix_dimensions or len(prefix) != n):
+            raise ValueError(
+                f"expected a prefix of shape {prior.prefix_shape(n)}, one row a sample, got {tuple(prefix.shape)}"
+            )
+        given = None if prefix is None else torch.cat([prefix, prefix[-1:].expand(len(streams) - n, *prefix.shape[1:])])
         codes, values = [], []
         for start in range(0, n, CHUNK):
             chunk = slice(start, start + CHUNK)
             label = torch.from_numpy(drawn[chunk]).to(self.device) if self.conditional else None
-            code = self.stored.prior.sample(
+            items = prior.sample(
                 uniforms[chunk],
                 label,
                 temperature=temperature,
@@ -163,11 +174,12 @@ class Model:
                 top_p=top_p,
                 prefix=None if given is None else given[chunk].to(self.device),
             )
+            code = form.as_codes(items)
             codes.append(code.cpu())
             values.append(self.stored.first_stage.decode(code).float().cpu())
             if progress is not None:
                 progress(min(n, start + CHUNK))
-        return self.finish(torch.cat(values)[:n], torch.cat(codes)[:n], drawn[:n], seed)
+        return self.finish(torch.cat(values)[:n], form.joined(codes).narrow(form.item_axis, 0, n), drawn[:n], seed)
 
     def finish(self, values: Tensor, codes: Tensor, labels: NDArray[np.int64], seed: int = 0) -> Samples:
         """Decoded values (model units) as 8-bit images or whole event counts; keyed by (seed, position)."""
@@ -218,8 +230,8 @@ class Model:
             raise ValueError(f"expected labels 0 to {len(self.classes) - 1}, got {given.min()} to {given.max()}")
         return given
 
-    def _in_chunks(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        return torch.cat([function(part.to(self.device)).cpu() for part in x.split(CHUNK)])
+    def _in_chunks(self, function: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> list[Tensor]:
+        return [function(part.to(self.device)).cpu() for part in parts]
 
 
 def load(path: str | Path, device: str = "cpu") -> Model:

@@ -143,6 +143,11 @@ class SpikingPrior(nn.Module):
                 codes[:, i] = self._drawn(logits, uniforms[:, i], temperature, top_k, top_p)
         return order.items(codes)
 
+    @property
+    def prefix_dimensions(self) -> int:
+        """Axes of a prefix."""
+        return 2 + (self.order.sequences > 1) + bool(self.config.bits)
+
     def prefix_shape(self, n: int) -> str:
         """The shape of a prefix for n items, in words."""
         several, bits = self.order.sequences, self.config.bits
@@ -181,10 +186,11 @@ class SpikingPrior(nn.Module):
         return draw(logits, uniforms, temperature, top_k, top_p)
 
     def _take_prefix(self, prefix: Tensor, codes: Tensor) -> int:
-        n, wanted = len(codes) // self.order.sequences, codes.ndim + (self.order.sequences > 1)
-        first = prefix.flatten(0, 1) if self.order.sequences > 1 and prefix.ndim == wanted else prefix
+        n, several = len(codes) // self.order.sequences, self.order.sequences > 1
+        fits = prefix.ndim == self.prefix_dimensions
+        first = prefix.flatten(0, 1) if several and fits else prefix
         if (
-            prefix.ndim != wanted
+            not fits
             or len(prefix) != n
             or first.shape[0] != len(codes)
             or first.shape[1] > self.length

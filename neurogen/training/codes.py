@@ -1,7 +1,11 @@
-"""The training set's codes, computed once and kept beside the run, keyed by the first stage's checksum."""
+"""The training set's codes, computed once and kept beside the run, keyed by the first stage's checksum.
+
+Codes lie item by item, whatever their form (`codebook/form.py`); bits are packed, eight to a byte.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from event_tools.atomic import replacing
+from neurogen.codebook import CodeForm
 from neurogen.data import open_data
 from neurogen.data.augment import shifted
 from neurogen.model_folder import StoredModel
@@ -23,26 +28,34 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class CodeSet:
-    """codes: (V, N, h, w), variant 0 unshifted and the rest of shifted inputs; labels: (N,)."""
+    """stored: (V, N, *item_shape) indices, or (V, N, bytes) packed bits; variant 0 is unshifted, the rest are codes of
+    shifted inputs. labels: (N,); form: what an item's codes are."""
 
-    codes: NDArray[np.integer]
+    stored: NDArray[np.integer]
     labels: NDArray[np.int64]
+    form: CodeForm
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, NDArray[np.int64]]:
-        """Codes (n, h, w) int64 and labels; about half the items take a random shifted variant, where there are any."""
+        """Codes (n, *item_shape) int64 and labels; about half the items take a random shifted variant, if any."""
         items, variants = index.numpy(), np.zeros(len(index), np.int64)
-        if len(self.codes) > 1:
+        if len(self.stored) > 1:
             moved = torch.rand(len(index), generator=generator) < 0.5
-            choice = torch.randint(1, len(self.codes), (len(index),), generator=generator)
+            choice = torch.randint(1, len(self.stored), (len(index),), generator=generator)
             variants = torch.where(moved, choice, 0).numpy()
-        return torch.from_numpy(self.codes[variants, items].astype(np.int64)), self.labels[items]
+        return self._codes(self.stored[variants, items]), self.labels[items]
 
     def plain(self) -> tuple[Tensor, NDArray[np.int64]]:
-        """All unshifted codes (N, h, w) int64 and labels."""
-        return torch.from_numpy(self.codes[0].astype(np.int64)), self.labels
+        """All unshifted codes (N, *item_shape) int64 and labels."""
+        return self._codes(self.stored[0]), self.labels
+
+    def _codes(self, stored: NDArray[np.integer]) -> Tensor:
+        if self.form.bits:
+            flat = np.unpackbits(stored, axis=-1, count=math.prod(self.form.item_shape))
+            stored = flat.reshape(-1, *self.form.item_shape)
+        return torch.from_numpy(stored.astype(np.int64))
 
 
 def cached_codes(run: Path, stored: StoredModel, shift: int, device: torch.device) -> tuple[CodeSet, CodeSet]:
@@ -61,8 +74,19 @@ def cached_codes(run: Path, stored: StoredModel, shift: int, device: torch.devic
         arrays = _compute(stored, shift, device)
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, **arrays)
+    form = stored.first_stage.code_form
     with np.load(path, allow_pickle=False) as arrays:
-        return CodeSet(arrays["train"], arrays["train_labels"]), CodeSet(arrays["held_out"], arrays["held_out_labels"])
+        return (
+            CodeSet(arrays["train"], arrays["train_labels"], form),
+            CodeSet(arrays["held_out"], arrays["held_out_labels"], form),
+        )
+
+
+def compact(items: Tensor, form: CodeForm) -> NDArray[np.integer]:
+    """Items (N, *item_shape) as they are stored: 16-bit indices where these suffice, or packed bits."""
+    if form.bits:
+        return np.packbits(items.flatten(1).to(torch.uint8).numpy(), axis=-1)
+    return items.numpy().astype(np.int16 if form.size <= 1 << 15 else np.int32)
 
 
 @torch.inference_mode()
@@ -75,14 +99,14 @@ def _compute(stored: StoredModel, shift: int, device: torch.device) -> dict[str,
     moves.sort(key=lambda move: move != (0, 0))
     background = stored.scaling.background if stored.scaling is not None else -1.0
     first_stage = stored.first_stage.to(device).eval()
-    kind = np.int16 if config.codebook.size <= 1 << 15 else np.int32
+    form = first_stage.code_form
 
     def codes_of(data: Any, move: tuple[int, int], progress: Any, done: int) -> NDArray[np.integer]:
         parts = []
         for start in range(0, len(data), BATCH):
             x = data.batch(np.arange(start, min(start + BATCH, len(data))))
             x = shifted(x, torch.tensor([move]).expand(len(x), 2), background)
-            parts.append(first_stage.encode(x.to(device)).cpu().numpy().astype(kind))
+            parts.append(compact(form.items_first(first_stage.encode(x.to(device))).cpu(), form))
             progress(done + min(start + BATCH, len(data)))
         return np.concatenate(parts)
 

@@ -1,4 +1,7 @@
-"""How the prior learns from a batch: predict each code of a first stage from those before it."""
+"""How the prior learns from a batch: predict each code of a first stage from those before it.
+
+Codes of each step under model.over=step: a batch teaches one random step of its items, as published.
+"""
 
 from __future__ import annotations
 
@@ -43,29 +46,31 @@ class PriorSystem:
         self.train_codes, self.held_out = cached_codes(run, self.stored, config.shift, device)
         self.items = len(self.train_codes)
         rates = tuple(f"rate/{name}" for name in neuron_names(self.main))
-        self.columns = ("total", "val_nll", "val_bits_per_code", *rates)
+        self.columns = ("total", "val_nll", "val_bits_per_code", "val_bits_per_item", *rates)
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         generator = keyed_generator(self.config.seed, SHIFT_STREAM, step, rank())
         codes, labels = self.train_codes.batch(index, generator)
+        codes, given = self.main.order.training_tokens(codes, generator).to(self.device), self._given(labels)
         self.main.train()
         rates: dict[str, float] = {}
         if log:
             with watched_rates(self.main) as rates:
-                loss = self.main.loss(codes.to(self.device), self._given(labels))
+                loss = self.main.loss(codes, given)
         else:
-            loss = self.main.loss(codes.to(self.device), self._given(labels))
+            loss = self.main.loss(codes, given)
         total = finite(loss, step)
         self.descents["prior"].take(loss)
         return {"total": total} | {f"rate/{name}": rate for name, rate in rates.items()}
 
     def validate(self) -> dict[str, float]:
-        """Negative log-likelihood of a held-out code, in nats and bits."""
+        """Negative log-likelihood of a held-out code, in nats and bits, and bits of all codes of a held-out item."""
         self.main.eval()
         codes, labels = self.held_out.plain()
         bits = self.main.bits_per_code(codes.to(self.device), self._given(labels))
         self.main.train()
-        return {"val_nll": bits * math.log(2), "val_bits_per_code": bits}
+        each = self.main.codes_per_item
+        return {"val_nll": bits * math.log(2), "val_bits_per_code": bits, "val_bits_per_item": bits * each}
 
     def pictures(self, folder: Path, step: int) -> None:
         """A grid of samples, classes in turn."""
@@ -89,7 +94,11 @@ class PriorSystem:
             data_info=stored.data_info,
             prior_config=self.config,
             prior=self.main,
-            card={**stored.card, "held-out bits per code": round(figures["val_bits_per_code"], 4)},
+            card={
+                **stored.card,
+                "held-out bits per code": round(figures["val_bits_per_code"], 4),
+                "held-out bits per item": round(figures["val_bits_per_item"], 2),
+            },
         )
 
     def _given(self, labels: NDArray[np.int64]) -> Tensor | None:
@@ -112,8 +121,24 @@ class PriorSystem:
 
 def _check_fit(config: PriorConfig, stored: StoredModel) -> None:
     """Raises TrainingError where the prior was not configured for this first stage."""
-    model, (height, width) = config.model, stored.first_stage.code_shape
-    wanted = {"codes": stored.stage1.codebook.size, "height": height, "width": width}
+    model, form = config.model, stored.first_stage.code_form
+    if form.steps and model.over == "map":
+        raise TrainingError(
+            f"expected model.over=joint (or step, each step by itself) for the first stage {config.first_stage}, which "
+            f"has codes for each of {form.steps} steps, got map; set it and model.code_steps={form.steps}"
+        )
+    if not form.steps and model.over != "map":
+        raise TrainingError(
+            f"expected model.over=map for the first stage {config.first_stage}, whose codes stand for all steps, "
+            f"got {model.over}; set it and model.code_steps=0"
+        )
+    wanted = {
+        "codes": form.size,
+        "height": form.height,
+        "width": form.width,
+        "code_steps": form.steps,
+        "bits": form.bits,
+    }
     for key, value in wanted.items():
         if (given := getattr(model, key)) != value:
             raise TrainingError(
