@@ -262,6 +262,8 @@ class TrainConfig(Section):
     """Largest gradient norm; 0 is none."""
     average: Decay = 0.0
     """Decay of averaged weights that are saved instead; 0 is off."""
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    """Of convolutions and products in training, on CUDA only; weights, membranes, codes and losses stay float32."""
     init_from: str | None = None
     """Run or model folder whose weights to start from."""
     log_every: Positive = 50
