@@ -26,22 +26,29 @@ def compare(
     count: Annotated[int | None, typer.Option(min=1, help="At most so many recordings of each, evenly chosen.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How far recordings A look from recordings B, beside how far two halves of B look from each other."""
-    from event_tools.realism import UNITS
-    from event_tools.realism import compare as distances
+    """How far recordings A look from recordings B, beside how far two halves of B look from each other.
+
+    The last three rows compare recordings in pairs, event by event; the others compare the sets.
+    """
+    from event_tools import distances, realism
+
+    units = realism.UNITS | distances.UNITS
+
+    def all_between(some: list[Events], others: list[Events]) -> dict[str, float]:
+        return realism.compare(some, others) | distances.distances(some, others)
 
     with told_warnings():
         one, two = (_events(source, read.reading(), count) for source in (a, b))
-    values = distances(one, two)
-    floors = distances(two[::2], two[1::2]) if len(two) > 1 else dict.fromkeys(values, math.nan)
+    values = all_between(one, two)
+    floors = all_between(two[::2], two[1::2]) if len(two) > 1 else dict.fromkeys(values, math.nan)
     rows = {
-        name: {"unit": UNITS[name], "value": _finite(values[name]), "floor": _finite(floors[name])} for name in values
+        name: {"unit": units[name], "value": _finite(values[name]), "floor": _finite(floors[name])} for name in values
     }
     if as_json:
         typer.echo(json.dumps(rows))
         return
     for name, row in rows.items():
-        typer.echo(f"{name:12} {_figure(row['value'])} {_figure(row['floor'])}  {row['unit']}")
+        typer.echo(f"{name:18} {_figure(row['value'])} {_figure(row['floor'])}  {row['unit']}")
 
 
 def _events(source: str, reading: Reading, count: int | None) -> list[Events]:
