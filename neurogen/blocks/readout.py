@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from neurogen.blocks.fold import fold
 from neurogen.coding import aggregate
+from neurogen.full_precision import full_precision, wide
 
 RATE_BIAS = -0.4  # softplus(-0.4) = 0.51: about N-MNIST's mean count in a cell of four frames
 
@@ -29,8 +30,9 @@ class ReadOut(nn.Module):
             nn.init.constant_(self.conv.bias, RATE_BIAS)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
-        x = aggregate(features, self.readout)
-        return self.finish(fold(self.conv, x) if self.readout == "step" else self.conv(x))
+        x = aggregate(wide(features), self.readout)
+        with full_precision(x):
+            return self.finish(fold(self.conv, x) if self.readout == "step" else self.conv(x))
 
     def finish(self, y: Tensor) -> Tensor:
         """What follows the convolution: (N, out', h, w), or (T, N, out', h, w) of read-out step -> as `forward`."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neurogen.full_precision import full_precision
+
 SLAB = 1 << 24  # distances held at once: 64 MiB of float32
 
 
@@ -17,7 +19,8 @@ def nearest_rows(vectors: Tensor, table: Tensor) -> Tensor:
     half_norms = table.square().sum(1).mul_(0.5)
     codes = torch.empty(len(vectors), dtype=torch.int64, device=vectors.device)
     slab = max(1, SLAB // len(table))
-    for start in range(0, len(vectors), slab):
-        part = slice(start, start + slab)
-        codes[part] = torch.addmm(half_norms, vectors[part], table.t(), alpha=-1.0).argmin(1)
+    with full_precision(vectors):
+        for start in range(0, len(vectors), slab):
+            part = slice(start, start + slab)
+            codes[part] = torch.addmm(half_norms, vectors[part], table.t(), alpha=-1.0).argmin(1)
     return codes

@@ -31,6 +31,7 @@ from neurogen.blocks import (
 from neurogen.codebook import CodeForm, TemporalCodebook
 from neurogen.coding import to_steps
 from neurogen.config import GatedConfig, NeuronConfig, SpikingConfig, StageOneConfig
+from neurogen.full_precision import wide
 from neurogen.neurons import make_gate
 
 
@@ -171,7 +172,7 @@ class TTSVQVAE(nn.Module):
     def _latents(self, x: Tensor) -> Tensor:
         functional.reset_net(self)
         steps = to_steps(x, self.coding, self.steps)
-        return fold(self.quant_conv, self.encoder(_laid_out(steps, self.layout)))
+        return wide(fold(self.quant_conv, self.encoder(_laid_out(steps, self.layout))))
 
     def _decoded(self, rows: Tensor) -> Tensor:
         return self.decoder(fold(self.post_quant_conv, _laid_out(rows, self.layout)))

@@ -85,9 +85,14 @@ class Descent:
         self.moved = True
 
 
-def finite(loss: Tensor, step: int) -> float:
-    """The value of a scalar loss at step `step` (from 0); raises TrainingError where it is not a number."""
+def finite(loss: Tensor, step: int, asked: bool = True) -> dict[str, float]:
+    """{"total": value} of a scalar loss at step `step` (from 0); raises TrainingError where it is not a number.
+
+    A GPU runs ahead of us only while nobody asks it for a number: there it is empty unless `asked`.
+    """
+    if loss.is_cuda and not asked:
+        return {}
     value = float(loss.detach())
     if not math.isfinite(value):
         raise TrainingError(f"the loss became {value} at step {step + 1}; lower train.lr or clip with train.clip")
-    return value
+    return {"total": value}

@@ -31,6 +31,7 @@ from neurogen.training.distributed import any_process, leader_first, processes, 
 from neurogen.training.errors import TrainingError
 from neurogen.training.log import MetricsLog, check_tensorboard, read_metrics
 from neurogen.training.order import batch_items, step_seed
+from neurogen.training.precision import check_precision
 from neurogen.training.run_folder import open_run
 
 DROPOUT_STREAM = 1  # of step_seed; data order is 0, augmentation 2
@@ -83,6 +84,7 @@ def train_run(config: Config, out: Path, resume: bool = False, on_grid: OnGrid |
             return out
         torch.manual_seed(config.seed)
         try:
+            check_precision(config.train.precision, device)
             with leader_first():
                 system = _system_type(config)(config, device, out)
                 if isinstance(config, StageOneConfig) and config.quantise:
@@ -111,6 +113,7 @@ def _system_type(config: Config) -> Any:
 def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None:
     train, leads = system.config.train, rank() == 0
     average = WeightAverage(system.main, train.average)
+    descent = next(one for one in system.descents.values() if one.module is system.main)
     start = _restore(system, average, out, device) if resume else 0
     share_state(tensor for module in system.modules.values() for tensor in module.state_dict().values())
     log = MetricsLog(out, system.columns, start, train.tensorboard) if leads else None
@@ -120,7 +123,8 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
             done, last = step + 1, step + 1 == train.steps
             logging = last or _due(train.log_every, done)
             figures = _step(system, step, logging)
-            average.update()
+            if descent.moved:
+                average.update()
             if log is not None:
                 if _due(train.validate_every, done) and not last:
                     with average.applied():

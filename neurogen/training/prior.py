@@ -21,9 +21,11 @@ from neurogen.pictures import colour_counts, image_grid, save_png
 from neurogen.rates import neuron_names, watched_rates
 from neurogen.training.codes import cached_codes
 from neurogen.training.descent import Descent, finite
+from neurogen.training.device import moved
 from neurogen.training.distributed import rank
 from neurogen.training.errors import TrainingError
 from neurogen.training.order import keyed_generator
+from neurogen.training.precision import mixed
 
 SHIFT_STREAM = 3
 PICTURED = 64
@@ -51,17 +53,19 @@ class PriorSystem:
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         generator = keyed_generator(self.config.seed, SHIFT_STREAM, step, rank())
         codes, labels = self.train_codes.batch(index, generator)
-        codes, given = self.main.order.training_tokens(codes, generator).to(self.device), self._given(labels)
+        codes = moved(self.main.order.training_tokens(codes, generator), self.device)
+        given = self._given(labels)
         self.main.train()
         rates: dict[str, float] = {}
-        if log:
-            with watched_rates(self.main) as rates:
+        with mixed(self.config.train.precision, self.device):
+            if log:
+                with watched_rates(self.main) as rates:
+                    loss = self.main.loss(codes, given)
+            else:
                 loss = self.main.loss(codes, given)
-        else:
-            loss = self.main.loss(codes, given)
-        total = finite(loss, step)
+        figures = finite(loss, step, log)
         self.descents["prior"].take(loss)
-        return {"total": total} | {f"rate/{name}": rate for name, rate in rates.items()}
+        return figures | {f"rate/{name}": rate for name, rate in rates.items()}
 
     def validate(self) -> dict[str, float]:
         """Negative log-likelihood of a held-out code, in nats and bits, and bits of all codes of a held-out item."""
@@ -102,7 +106,7 @@ class PriorSystem:
         )
 
     def _given(self, labels: NDArray[np.int64]) -> Tensor | None:
-        return torch.from_numpy(labels).to(self.device) if self.config.model.classes else None
+        return moved(torch.from_numpy(labels), self.device) if self.config.model.classes else None
 
     def _model(self) -> Model:
         stored = self.stored

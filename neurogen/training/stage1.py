@@ -18,9 +18,11 @@ from neurogen.model_folder import load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.rates import neuron_names, watched_rates
 from neurogen.training.descent import Descent, finite
+from neurogen.training.device import moved
 from neurogen.training.distributed import rank
 from neurogen.training.errors import TrainingError
 from neurogen.training.order import keyed_generator
+from neurogen.training.precision import mixed
 from neurogen.training.showing import show_reconstructions
 
 AUGMENT_STREAM = 2
@@ -66,17 +68,19 @@ class StageOneSystem:
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         config = self.config
-        x = self.data.batch(index, keyed_generator(config.seed, AUGMENT_STREAM, step, rank())).to(self.device)
+        x = self.data.batch(index, keyed_generator(config.seed, AUGMENT_STREAM, step, rank()))
+        x = moved(x, self.device)
         self.main.train()
         self.objective.train()
         rates: dict[str, float] = {}
-        if log:
-            with watched_rates(self.main) as rates:
+        with mixed(config.train.precision, self.device):
+            if log:
+                with watched_rates(self.main) as rates:
+                    out = self.main(x)
+            else:
                 out = self.main(x)
-        else:
-            out = self.main(x)
         loss, parts = self.objective.autoencoder_loss(x, out.values, out.quantiser_loss, self.main.last_layer, step)
-        figures = {"total": finite(loss, step)}
+        figures = finite(loss, step, log)
         self.descents["first_stage"].take(loss)
         judged, more = self.objective.discriminator_loss(x, out.values, step)
         if judged is not None:
