@@ -1,0 +1,1 @@
+"""How good samples are: figures with their floors, each from a named protocol."""
