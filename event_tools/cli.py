@@ -15,6 +15,7 @@ from event_tools.commands.edit import cut, filter, merge
 from event_tools.commands.frames import frames, unframe
 from event_tools.commands.info import info
 from event_tools.commands.show import show, to_video
+from event_tools.commands.simulate import simulate
 
 app = typer.Typer(
     name="event-tools",
@@ -35,6 +36,7 @@ EXAMPLES = (
     (show, "show recordings --out page.html"),
     (to_video, "to-video gesture.aedat4 --out gesture.mp4 --step-us 5000"),
     (compare, "compare generated real --json"),
+    (simulate, "simulate cifar-10-batches-bin DVS-CIFAR10 --preset dvs_cifar10 --count 1000"),
 )
 for _command, _example in EXAMPLES:
     app.command(_example.partition(" ")[0], epilog=f"Example: event-tools {_example}")(_command)

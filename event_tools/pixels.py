@@ -18,6 +18,7 @@ def pixel_events(
     grid: int,
     origin: NDArray[np.int64],
     shift: NDArray[np.float64],
+    loops: int,
     step_us: float,
     memory: NDArray[np.float64],
     rise: NDArray[np.float64],
@@ -28,8 +29,9 @@ def pixel_events(
     """Events of every pixel while the scene moves; returns how many there are.
 
     scene: log intensity, `grid` samples a pixel, pixel (0, 0) at origin (row, column); shift: (S, 2) rows and columns
-    that the scene has moved, in pixels, every step_us; memory, rise, fall: (H, W) first remembered level relative to
-    L(0), and the thresholds. out: (capacity, 4) columns t, y, x, p; what exceeds it is counted but not stored.
+    that the scene has moved, in pixels, every step_us; loops: how often it goes that way, which for more than one ends
+    where it begins; memory, rise, fall: (H, W) first remembered level relative to L(0), and the thresholds. out:
+    (capacity, 4) columns t, y, x, p; what exceeds it is counted but not stored.
     """
     height, width = rise.shape
     steps = len(shift)
@@ -52,15 +54,16 @@ def pixel_events(
                 )
             known = level[0] + memory[y, x]
             awake = 0.0
-            for s in range(steps - 1):
+            for step in range(loops * (steps - 1)):
+                s = step % (steps - 1)
                 low, slope = level[s], (level[s + 1] - level[s]) / step_us
-                begin, end = s * step_us, (s + 1) * step_us
+                begin, end = step * step_us, (step + 1) * step_us
                 while True:
                     if awake > begin:
                         if awake >= end:
                             break
                         begin = awake
-                        known = low + slope * (awake - s * step_us)
+                        known = low + slope * (awake - step * step_us)
                     change = level[s + 1] - known
                     if change >= rise[y, x]:
                         target, p = known + rise[y, x], 1
@@ -70,7 +73,7 @@ def pixel_events(
                         break
                     at = begin
                     if slope != 0.0:
-                        at = min(max(s * step_us + (target - low) / slope, begin), end)
+                        at = min(max(step * step_us + (target - low) / slope, begin), end)
                     if count < len(out):
                         out[count, 0], out[count, 1], out[count, 2], out[count, 3] = int(at), y, x, p
                     count += 1

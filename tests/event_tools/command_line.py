@@ -10,7 +10,7 @@ import pytest
 
 from event_tools.cli import main
 
-COMMANDS = ("info", "convert", "frames", "unframe", "filter", "cut", "merge", "show", "to-video", "compare")
+COMMANDS = ("info", "convert", "frames", "unframe", "filter", "cut", "merge", "show", "to-video", "compare", "simulate")
 
 
 class Result:

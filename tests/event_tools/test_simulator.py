@@ -27,7 +27,7 @@ def ramp_events(levels: list[float], threshold: float, refractory: float) -> lis
     shift = np.stack((np.zeros(len(levels)), -np.arange(len(levels), dtype=float)), 1)
     one = np.full((1, 1), threshold)
     out = np.zeros((100, 4), np.int64)
-    count = pixel_events(scene, 1, np.zeros(2, np.int64), shift, 1000.0, 0 * one, one, one, refractory, out)
+    count = pixel_events(scene, 1, np.zeros(2, np.int64), shift, 1, 1000.0, 0 * one, one, one, refractory, out)
     return [(int(t), int(p)) for t, _, _, p in out[:count]]
 
 
