@@ -13,10 +13,12 @@ import numpy as np
 from event_tools.archives import SUFFIXES as ARCHIVES
 from event_tools.archives import Files, files_at
 from event_tools.atomic import appearing
+from event_tools.class_archives import class_archives
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.finding import SUFFIXES, opened
 from event_tools.formats import hdf5
+from event_tools.formats.aedat2 import CONVENTIONS
 from event_tools.formats.reader import HEAD
 from event_tools.known_sensors import known_sensor
 from event_tools.naming import SPLITS, chosen, classes_of, label_of, natural, split_of, without_notes
@@ -41,19 +43,25 @@ class Labelled:
 
 
 def open_recordings(
-    path: str | Path, split: str | None = None, sensor_size: tuple[int, int] | None = None
+    path: str | Path,
+    split: str | None = None,
+    sensor_size: tuple[int, int] | None = None,
+    convention: str | None = None,
 ) -> Recordings:
     """The recordings below a folder, in a .zip or .tar (.gz, .bz2, .xz), or in one HDF5 file.
 
     split: "train" or "test" picks the folder of that name (Train, train, ...), or the archive or set that is named so
     in `path`; None takes the files of both where there are such folders, otherwise <label>/<file> as it lies. Classes
-    are those of the whole set, so that labels mean the same in each split. A folder of tonic's disk cache is a set too.
+    are those of the whole set, so that labels mean the same in each split. A folder of one archive a class (cat.zip, ...)
+    is a set too, and so is one of tonic's disk cache.
     sensor_size: (width, height) of the set, for files that do not say; None asks the name of a well-known set.
-    Raises EventFileError where there is nothing.
+    convention: how AEDAT 2.0 files are read, see `formats.aedat2`. Raises EventFileError where there is nothing.
     """
     path = Path(path)
     if split is not None and split not in SPLITS:
         raise ValueError(f"expected split to be train, test or None, got {split!r}")
+    if convention is not None and convention not in CONVENTIONS:
+        raise ValueError(f"expected convention to be {', '.join(CONVENTIONS)}, got {convention!r}")
     if _is_hdf5(path):
         return _of_file(path, split, sensor_size)
     files = files_at(path)
@@ -62,7 +70,10 @@ def open_recordings(
     if not some and split is not None and path.is_dir():
         for place in (path / f"{name}{suffix}" for name in SPLITS[split] for suffix in (*ARCHIVES, *hdf5.SUFFIXES)):
             if place.is_file():
-                return open_recordings(place, split, sensor_size)
+                return open_recordings(place, split, sensor_size, convention)
+    if not some and split is None and path.is_dir() and (packed := class_archives(path)) is not None:
+        files, names = packed, without_notes(packed.listed())
+        some = chosen(names, None)
     if not some and split is None and path.is_dir() and (cached := _cached(path)):
         return _sorted(
             path,
@@ -78,7 +89,7 @@ def open_recordings(
     # Labels of all splits, or of all files where there are none.
     classes = classes_of(name for name in names if split_of(name)) or classes_of(names)
     size = sensor_size or known_sensor(path, some[0])
-    return _sorted(path, some, [label_of(name) for name in some], classes, size, files)
+    return _sorted(path, some, [label_of(name) for name in some], classes, size, files, convention)
 
 
 def holds_many(path: Path) -> bool:
@@ -165,6 +176,7 @@ def _sorted(
     classes: tuple[str, ...],
     sensor_size: tuple[int, int] | None,
     files: Files,
+    convention: str | None = None,
 ) -> Recordings:
     """By label, then name."""
     index = {name: i for i, name in enumerate(classes)}
@@ -172,4 +184,4 @@ def _sorted(
         (index[label], natural(name.rpartition("/")[2]), name) for label, name in zip(labels, names, strict=True)
     )
     numbers = np.array([label for label, _, _ in order], np.int64)
-    return Recordings(path, [name for _, _, name in order], numbers, classes, sensor_size, files)
+    return Recordings(path, [name for _, _, name in order], numbers, classes, sensor_size, files, convention)

@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from event_tools.archives import Files
 from event_tools.errors import EventFileError
 from event_tools.events import Events
 from event_tools.finding import open_reader, opened
-from event_tools.formats import hdf5, nmnist
-from event_tools.formats.reader import Reader, Reading
+from event_tools.formats import aedat2, hdf5, nmnist
+from event_tools.formats.reader import HEAD, Reader, Reading
 from event_tools.settling import settle
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class Recordings:
     """Recordings with labels. Made by `open_recordings`.
 
     labels: (n,) int64, indices into `classes`; names: paths below the folder or archive; sensor_size: (width, height)
-    of the set, for files that do not say, or None. Files come sorted by label, then name; those of one HDF5 file in its
-    order.
+    of the set, for files that do not say, or None; convention: of AEDAT 2.0 files, None for jaer. Files come sorted by
+    label, then name; those of one HDF5 file in its order.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class Recordings:
         classes: tuple[str, ...],
         sensor_size: tuple[int, int] | None,
         files: Files,
+        convention: str | None = None,
     ) -> None:
         self.path, self.names, self.labels, self.classes = path, tuple(names), labels, classes
-        self.sensor_size, self.files = sensor_size, files
+        self.sensor_size, self.files, self.convention = sensor_size, files, convention
 
     def __len__(self) -> int:
         return len(self.names)
@@ -63,7 +65,16 @@ class Recordings:
     def reader(self, i: int, reading: Reading) -> Iterator[tuple[str, Reader]]:
         """The format's name and the reader of recording i, while its file is open; raises EventFileError."""
         with self.files.file(self.names[i]) as file:
+            if self.convention is not None and reading.convention is None and aedat2.matches(file.read(HEAD)):
+                reading = replace(reading, convention=self.convention)
+            file.seek(0)
             yield open_reader(file, self.path / self.names[i], reading)
+
+    def subset(self, index: NDArray[np.int64]) -> Recordings:
+        """Some of the recordings, in that order; classes stay those of the whole set."""
+        some = copy.copy(self)
+        some.names, some.labels = tuple(self.names[i] for i in index), self.labels[index]
+        return some
 
     @property
     def all_nmnist(self) -> bool:
@@ -100,6 +111,12 @@ class InOneFile(Recordings):
             current = self.open = (*key, many, holder)
         many: Many = current[2]  # type: ignore[assignment]
         yield "hdf5", many.reader(int(self.rows[i]))
+
+    def subset(self, index: NDArray[np.int64]) -> Recordings:
+        some = super().subset(index)
+        assert isinstance(some, InOneFile)
+        some.rows = self.rows[index]
+        return some
 
     @property
     def all_nmnist(self) -> bool:
