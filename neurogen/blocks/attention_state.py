@@ -47,4 +47,19 @@ class SpikeList:
         return (weighed @ self.values[..., : self.length, :]).squeeze(-2)
 
 
-AttentionState = CountMatrix | SpikeList
+class FixedSpikeList:
+    """A `SpikeList` of one size whose position is a number on the device, so that a graph of `mix` serves them all."""
+
+    def __init__(self, gains: Tensor, position: Tensor, steps: int, rows: int, width: int) -> None:
+        self.gains, self.position = gains, position  # (h, L, L), (1,) int64
+        self.keys, self.values = gains.new_zeros((2, steps, rows, *gains.shape[:2], width))
+
+    def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """As `SpikeList.mix`; positions that are yet to come have gain 0."""
+        self.keys.index_copy_(-2, self.position, k.unsqueeze(-2))
+        self.values.index_copy_(-2, self.position, v.unsqueeze(-2))
+        weighed = (q.unsqueeze(-2) @ self.keys.mT) * self.gains.index_select(1, self.position)
+        return (weighed @ self.values).squeeze(-2)
+
+
+AttentionState = CountMatrix | SpikeList | FixedSpikeList

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neurogen.blocks.attention_state import AttentionState, CountMatrix, SpikeList
+from neurogen.blocks.attention_state import AttentionState, CountMatrix, FixedSpikeList, SpikeList
 from neurogen.blocks.thin_linear import ThinLinear
 from neurogen.blocks.tokens import TokenOrder
 from neurogen.config import NeuronConfig, PriorModelConfig
@@ -54,10 +54,18 @@ class CausalSpikingAttention(nn.Module):
         """An empty memory for `step`."""
         return CountMatrix() if self.gains is None else SpikeList(self.pair_gains().detach())
 
-    def step(self, x: Tensor, state: AttentionState, position: int) -> Tensor:
+    def start_fixed(self, position: Tensor, steps: int, rows: int) -> AttentionState:
+        """The same for `step` at a position (1,) that is a number on the device; made empty by zeros."""
+        if self.gains is not None:
+            return FixedSpikeList(self.pair_gains().detach(), position, steps, rows, self.head_width)
+        state = CountMatrix()
+        state.counts = self.proj.weight.new_zeros((steps, rows, self.heads, self.head_width, self.head_width))
+        return state
+
+    def step(self, x: Tensor, state: AttentionState, position: int | Tensor) -> Tensor:
         """The next position: (T, N, dim) -> same; equals `forward` at that position."""
         q, k, v = (part.squeeze(-2) for part in self._spikes(x.unsqueeze(-2)))  # (T, N, h, d)
-        scale = self._scale(torch.tensor(float(position), dtype=x.dtype, device=x.device))
+        scale = self._scale(torch.as_tensor(position, dtype=x.dtype, device=x.device))
         return self._merge((state.mix(q, k, v) * scale).unsqueeze(-2)).squeeze(-2)
 
     def pair_gains(self) -> Tensor:

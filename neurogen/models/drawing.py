@@ -32,9 +32,19 @@ def probabilities(
     top_k keeps exactly the k likeliest codes, top_p then the fewest of these whose probability (after top_k) reaches p;
     among equals the lower index goes first. The likeliest code is always kept.
     """
-    logits = logits.double()
+    check_logits(logits)
+    return softened(logits, temperature, top_k, top_p)
+
+
+def check_logits(logits: Tensor) -> None:
+    """Raises ValueError for logits that are not numbers."""
     if not torch.isfinite(logits).all():
         raise ValueError("expected finite logits from the prior, got NaN or infinity; its training diverged")
+
+
+def softened(logits: Tensor, temperature: float, top_k: int | None, top_p: float | None) -> Tensor:
+    """`probabilities` of logits that are finite, unchecked: on a GPU a check waits for the device."""
+    logits = logits.double()
     scaled = (logits - logits.amax(-1, keepdim=True)) / temperature  # at most 0: any temperature is safe
     probability = torch.softmax(scaled, -1)
     if (top_k is None or top_k >= logits.shape[-1]) and (top_p is None or top_p == 1):
@@ -68,7 +78,11 @@ def draw(
 
 def draw_bits(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
     """Bits, int64, from logits of 1 and uniforms in [0, 1), each alone, any one shape: 0 where u < P(0)."""
+    check_logits(logits)
+    return bits_at(logits, uniforms, temperature)
+
+
+def bits_at(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
+    """`draw_bits` of logits that are finite, unchecked."""
     logits = logits.double()
-    if not torch.isfinite(logits).all():
-        raise ValueError("expected finite logits from the prior, got NaN or infinity; its training diverged")
     return (uniforms.to(logits) >= torch.sigmoid(-logits / temperature)).long()

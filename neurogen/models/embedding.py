@@ -81,6 +81,21 @@ class Embedding(nn.Module):
             x = x + self.labels(labels)
         return x
 
+    def at_fixed(self, tokens: Tensor, position: Tensor, labels: Tensor | None) -> Tensor:
+        """`at` a position (1,) that is a number on the device; tokens (N, L + 1[, m]), the last one `outside`."""
+        x = self._places().index_select(0, position).expand(len(tokens), -1)
+        if self.neighbours:
+            for table, sources in zip(self.tables, self.source_index, strict=True):
+                source = sources.index_select(0, position) % tokens.shape[1]
+                x = x + table(tokens.index_select(1, source).squeeze(1))
+        else:
+            before = tokens.index_select(1, (position - 1).clamp_min(0)).squeeze(1)
+            x = x + torch.where(position > 0, self.tables[0](before), self.start)
+        if self.labels is not None:
+            label = self.labels(labels)
+            x = x + (label if self.label_everywhere else torch.where(position > 0, 0.0, label))
+        return x
+
     def _places(self) -> Tensor:
         """(L, dim): where and, in joint order, when."""
         if self.steps is None:

@@ -23,9 +23,11 @@ from neurogen.blocks.causal_attention import CausalSpikingAttention
 from neurogen.blocks.thin_linear import ThinLinear
 from neurogen.blocks.tokens import TokenOrder
 from neurogen.config import NeuronConfig, PriorModelConfig
+from neurogen.models.captured import Drawing, sampled
 from neurogen.models.drawing import check_drawing, draw, draw_bits
 from neurogen.models.embedding import BitTable, Embedding
 from neurogen.neurons import make_neuron
+from neurogen.processes import all_parts, own_parts
 
 
 class Block(nn.Module):
@@ -44,7 +46,7 @@ class Block(nn.Module):
         x = x + self.dropout(self.attention(self.norm1(x)))
         return x + self.dropout(self._mlp(x))
 
-    def step(self, x: Tensor, state: AttentionState, position: int) -> Tensor:
+    def step(self, x: Tensor, state: AttentionState, position: int | Tensor) -> Tensor:
         """One position: (T, N, dim) -> same."""
         x = x + self.attention.step(self.norm1(x), state, position)
         return x + self._mlp(x)
@@ -79,7 +81,7 @@ class SpikingPrior(nn.Module):
         x = self.embedding(tokens, labels).expand(self.steps, -1, -1, -1)
         for block in self.blocks:
             x = block(x)
-        return self._read_out(x)
+        return self.read_out(x)
 
     def loss(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
         """Mean negative log-likelihood of a token, in nats; that of m bits is their sum."""
@@ -87,19 +89,30 @@ class SpikingPrior(nn.Module):
         return _nats(self(tokens, labels), tokens, "mean")
 
     @torch.no_grad()
-    def bits_per_code(self, codes: Tensor, labels: Tensor | None = None, batch: int = 256) -> float:
-        """Mean bits per token over all of codes (N, *item_shape), without dropout."""
-        training, total, count = self.training, 0.0, 0
+    def bits_per_code(
+        self, codes: Tensor, labels: Tensor | None = None, batch: int = 256, together: bool = False
+    ) -> float:
+        """Mean bits per token over all of codes (N, *item_shape), without dropout.
+
+        together: all processes call this with the same codes and do a share of the work each.
+        """
+        training, batches, found = self.training, -(-len(codes) // batch), []
         self.eval()
         try:
-            for start in range(0, len(codes), batch):
+            for start in (batch * part for part in (own_parts(batches) if together else range(batches))):
                 part = slice(start, start + batch)
                 tokens, given = self._sequences(codes[part], None if labels is None else labels[part])
                 # In float64, which Apple's GPUs lack.
-                total += float(_nats(self(tokens, given).cpu().double(), tokens.cpu(), "sum"))
-                count += tokens.shape[0] * tokens.shape[1]
+                nats = float(_nats(self(tokens, given).cpu().double(), tokens.cpu(), "sum"))
+                found.append(torch.tensor([nats, tokens.shape[0] * tokens.shape[1]], dtype=torch.float64))
         finally:
             self.train(training)
+        total, count = (
+            sum(each)
+            for each in zip(
+                *(part.tolist() for part in (all_parts(found, batches) if together else found)), strict=True
+            )
+        )
         return total / count / math.log(2)
 
     @property
@@ -119,7 +132,8 @@ class SpikingPrior(nn.Module):
     ) -> Tensor:
         """Items (N, *item_shape) by inversion of uniforms (N, U) in [0, 1): the same numbers give the same codes.
 
-        They are drawn in float64 where the uniforms lie, which is the CPU where the network's device has no float64.
+        They are drawn in float64 where the uniforms lie, which is the CPU where the network's device has no float64; on
+        CUDA a graph draws them on the device.
         top_k keeps the k likeliest codes, top_p then the fewest whose probability reaches p (`drawing.probabilities`);
         codes of bits have neither. prefix: first tokens of each sequence, kept as they are: (N, P), (N, T, P) for
         over=step, with a last axis of m for bits. Never with dropout. Raises ValueError for what does not fit.
@@ -135,11 +149,14 @@ class SpikingPrior(nn.Module):
         labels = None if labels is None else labels.repeat_interleave(order.sequences)
         codes = torch.zeros(uniforms.shape, dtype=torch.int64, device=self.embedding.positions.device)
         known = 0 if prefix is None else self._take_prefix(prefix, codes)
+        captured = sampled(self, codes, uniforms, labels, known, Drawing(temperature, top_k, top_p))
+        if captured is not None:
+            return order.items(captured)
         states = self.start()
         for i in range(self.length if known < self.length else 0):
             x = self._advance(codes, i, labels, states)
             if i >= known:
-                logits = self._read_out(x).to(uniforms.device)
+                logits = self.read_out(x).to(uniforms.device)
                 codes[:, i] = self._drawn(logits, uniforms[:, i], temperature, top_k, top_p)
         return order.items(codes)
 
@@ -160,7 +177,7 @@ class SpikingPrior(nn.Module):
     @torch.no_grad()
     def step(self, codes: Tensor, position: int, labels: Tensor | None, states: list[AttentionState]) -> Tensor:
         """Logits (N, K) of the code at `position` from the codes before it; positions come in order, states move on."""
-        return self._read_out(self._advance(codes, position, labels, states))
+        return self.read_out(self._advance(codes, position, labels, states))
 
     def _advance(self, codes: Tensor, position: int, labels: Tensor | None, states: list[AttentionState]) -> Tensor:
         x = self.embedding.at(codes, position, labels).expand(self.steps, -1, -1)
@@ -168,7 +185,8 @@ class SpikingPrior(nn.Module):
             x = block.step(x, state, position)
         return x
 
-    def _read_out(self, x: Tensor) -> Tensor:
+    def read_out(self, x: Tensor) -> Tensor:
+        """Logits (..., K) of features (T, ..., dim)."""
         return self.head(self.norm(x)).mean(0)
 
     def _sequences(self, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
