@@ -96,17 +96,21 @@ def sample(
     from neurogen.progress import bar
     from neurogen.sampling import check_formats, check_free, write_samples
     from neurogen.training.device import choose_device
+    from neurogen.training.distributed import processes, rank
 
     _tune()
     check_free(out)
-    loaded = load(model, str(choose_device(device)))
-    formats = check_formats([name.strip() for name in to.split(",") if name.strip()], loaded.makes_recordings)
-    if loaded.stored.prior is not None and not loaded.conditional:
-        tell("neurogen", "this prior knows no labels: those of its samples are drawn by chance and say nothing")
-    options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    with bar("sampling", count) as progress:
-        samples = loaded.sample(count, label_index(loaded.classes, label), seed, progress=progress, **options)
-    typer.echo(str(write_samples(samples, loaded, out, formats, seed, options, unfold)))
+    with processes(choose_device(device)) as own_device:
+        leads, loaded = rank() == 0, load(model, str(own_device))
+        formats = check_formats([name.strip() for name in to.split(",") if name.strip()], loaded.makes_recordings)
+        if leads and loaded.stored.prior is not None and not loaded.conditional:
+            tell("neurogen", "this prior knows no labels: those of its samples are drawn by chance and say nothing")
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        index = label_index(loaded.classes, label)
+        with bar("sampling", count if leads else None) as progress:
+            samples = loaded.sample(count, index, seed, progress=progress, together=True, **options)
+        if leads:  # under torchrun one process writes for all
+            typer.echo(str(write_samples(samples, loaded, out, formats, seed, options, unfold)))
 
 
 @app.command(epilog="Example: neurogen reconstruct runs/digits --count 16 --out reconstructed")

@@ -246,6 +246,8 @@ class TrainConfig(Section):
     """Batches to train for."""
     batch_size: Positive = 64
     """Items per step over all processes."""
+    accumulate: Positive = 1
+    """Parts in which a process takes its share of the batch, one after another, to save memory; see docs."""
     lr: Rate = 2.88e-4
     """Learning rate, absolute."""
     optimiser: Literal["adam", "adamw"] = "adam"

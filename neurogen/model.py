@@ -22,6 +22,7 @@ from event_tools.profile import RateCurve
 from neurogen.codebook import CodeForm
 from neurogen.data.scaling import Scaling
 from neurogen.model_folder import StoredModel, load_model, save_model
+from neurogen.processes import all_parts, own_parts
 
 CHUNK = 32  # samples per batch, always: a batch of another size may round differently
 
@@ -137,12 +138,14 @@ class Model:
         top_p: float | None = None,
         prefix: Tensor | None = None,
         progress: Callable[[int], None] | None = None,
+        together: bool = False,
     ) -> Samples:
         """Draw n samples.
 
         labels: one for all, or (n,); None draws them from the training distribution. prefix: (n, P) first codes in
         the prior's order to complete (`SpikingPrior.sample` has its shape for every form). progress is called with the
-        number of samples done.
+        number of samples done. together: the processes that torchrun started (`training.distributed.processes`) draw a
+        share each; all of them must call this, and all get all samples.
         Raises ValueError for a model without a prior and for labels it does not know.
         """
         if self.stored.prior is None:
@@ -162,8 +165,8 @@ class Model:
                 f"expected a prefix of shape {prior.prefix_shape(n)}, one row a sample, got {tuple(prefix.shape)}"
             )
         given = None if prefix is None else torch.cat([prefix, prefix[-1:].expand(len(streams) - n, *prefix.shape[1:])])
-        codes, values = [], []
-        for start in range(0, n, CHUNK):
+        codes, values, chunks = [], [], -(-n // CHUNK)
+        for start in (CHUNK * part for part in (own_parts(chunks) if together else range(chunks))):
             chunk = slice(start, start + CHUNK)
             label = torch.from_numpy(drawn[chunk]).to(self.device) if self.conditional else None
             items = prior.sample(
@@ -179,6 +182,8 @@ class Model:
             values.append(self.stored.first_stage.decode(code).float().cpu())
             if progress is not None:
                 progress(min(n, start + CHUNK))
+        if together:
+            codes, values = all_parts(codes, chunks), all_parts(values, chunks)
         return self.finish(torch.cat(values)[:n], form.joined(codes).narrow(form.item_axis, 0, n), drawn[:n], seed)
 
     def finish(self, values: Tensor, codes: Tensor, labels: NDArray[np.int64], seed: int = 0) -> Samples:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from neurogen.codebook.form import CodeForm
 from neurogen.config import PriorModelConfig
+from neurogen.draws import Draws, of_batch
 
 # Tokens that a position reads beside its own place, as (rows up, columns left): left, above, above right, above left.
 AROUND = ((0, 1), (1, 0), (1, -1), (1, 1))
@@ -90,11 +91,11 @@ class TokenOrder:
             x = x.movedim(3, 1)
         return x.movedim(-1, -3) if form.bits else x
 
-    def training_tokens(self, items: Tensor, generator: torch.Generator) -> Tensor:
+    def training_tokens(self, items: Tensor, draws: Draws) -> Tensor:
         """What one batch of items teaches: all their sequences, or (over=step) those of one random step."""
         if self.over != "step":
             return self.tokens(items)
-        step = int(torch.randint(self.form.steps, (), generator=generator))
+        step = of_batch(draws, self.form.steps)
         return self.tokens(items[:, step : step + 1])
 
     def sources(self, delay: tuple[int, int, int]) -> list[int]:

@@ -11,7 +11,6 @@ come from a generator keyed by the step, all else is in the module's buffers, so
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from neurogen.codebook.distances import nearest_rows
@@ -44,13 +43,6 @@ def totals(vectors: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     counts = torch.bincount(codes, minlength=size).to(vectors.dtype)
     sums = torch.zeros(size, vectors.shape[1], dtype=vectors.dtype, device=vectors.device)
     return counts, sums.index_add_(0, codes, vectors)
-
-
-def added_up(tensor: Tensor) -> Tensor:
-    """The sum over the processes that train together; alone, the tensor itself."""
-    if dist.is_available() and dist.is_initialized():
-        dist.all_reduce(tensor)
-    return tensor
 
 
 def smooth_mean(counts: Tensor, sums: Tensor) -> Tensor:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from neurogen.codebook.distances import nearest_rows
 from neurogen.codebook.form import CodeForm
-from neurogen.codebook.learning import added_up, kmeans, smooth_mean, step_generator, totals
+from neurogen.codebook.learning import kmeans, smooth_mean, step_generator, totals
 from neurogen.config import CodebookConfig
+from neurogen.processes import chosen_rows, count_of_rows, summed
 
 START_VECTORS = 1 << 15  # latents of the batch that k-means starts from, at most
 
@@ -56,17 +57,29 @@ class TemporalCodebook(nn.Module):
         """Tell how long training is (revival stops at a share of it) and seed the random choices."""
         self.run_length, self.seed = steps, seed
 
-    def forward(self, z: Tensor) -> Quantised:
-        """z: (T, N, D, h, w) latents. In training with learning=ema the table moves, and values are its new rows."""
+    @property
+    def learns_from_batches(self) -> bool:
+        """Whether the table moves by `learn`, not by its gradient."""
+        return self.config.learning == "ema"
+
+    def learn(self, z: Tensor) -> Tensor:
+        """Move the table by the latents (T, N, D, h, w) of a batch; returns their codes (N, h, w)."""
+        vectors = self._rows(z).detach()
+        codes = self._learn(vectors, nearest_rows(vectors, self.table.detach()))
+        return codes.view(z.shape[1], *z.shape[3:])
+
+    def forward(self, z: Tensor, codes: Tensor | None = None) -> Quantised:
+        """z: (T, N, D, h, w) latents. In training with learning=ema the table moves, and values are its new rows.
+
+        codes: (N, h, w) where z is a part of a batch that the codebook has learnt from already: its share of those.
+        """
         vectors = self._rows(z)
         shape = (z.shape[1], *z.shape[3:])
-        codes = nearest_rows(vectors.detach(), self.table.detach())
-        if self.config.learning == "ema":
-            warming = self.training and int(self.step) < self.config.start
-            if self.training:
-                codes = self._learn(vectors.detach(), codes)
-            if warming:
-                return Quantised(z, codes.view(shape), z.new_zeros(()))
+        if codes is None and self.training and self.learns_from_batches:
+            codes = self.learn(z)
+        codes = nearest_rows(vectors.detach(), self.table.detach()) if codes is None else codes.flatten()
+        if self.training and self.learns_from_batches and int(self.step) <= self.config.start:  # it has moved on
+            return Quantised(z, codes.view(shape), z.new_zeros(()))
         rows = nn.functional.embedding(codes, self.table)
         loss = self.config.commitment * (rows.detach() - vectors).square().mean()
         if self.config.learning == "gradient":
@@ -102,7 +115,7 @@ class TemporalCodebook(nn.Module):
         if step + 1 == config.start or (step == 0 and config.start == 0):
             self._start(vectors, generator)
             return nearest_rows(vectors, self.table)
-        counts, sums = map(added_up, totals(vectors, codes, config.size))
+        counts, sums = map(summed, totals(vectors, codes, config.size))
         self.counts.lerp_(counts, 1 - config.decay)
         self.sums.lerp_(sums, 1 - config.decay)
         if config.revive_every and step % config.revive_every == 0 and step < config.revive_until * self.run_length:
@@ -111,15 +124,16 @@ class TemporalCodebook(nn.Module):
         return codes
 
     def _start(self, vectors: Tensor, generator: torch.Generator) -> None:
-        pick = torch.randperm(len(vectors), generator=generator)[:START_VECTORS].to(vectors.device)
-        centres, counts = kmeans(vectors[pick], self.config.size, generator)
-        self.counts.copy_(counts.clamp_min(1) * (len(vectors) / len(pick)))
+        everyone = count_of_rows(vectors)
+        pick = torch.randperm(everyone, generator=generator)[:START_VECTORS]
+        centres, counts = kmeans(chosen_rows(vectors, pick), self.config.size, generator)
+        self.counts.copy_(counts.clamp_min(1) * (everyone / len(pick)))
         self.sums.copy_(centres * self.counts[:, None])
         self.table.copy_(centres)
 
     def _revive(self, vectors: Tensor, generator: torch.Generator) -> None:
         rare = self.counts < self.config.revive_below * self.counts.mean()
-        pick = torch.randint(len(vectors), (self.config.size,), generator=generator).to(vectors.device)
+        pick = torch.randint(count_of_rows(vectors), (self.config.size,), generator=generator)
         fresh = self.counts.mean()
         self.counts[rare] = fresh
-        self.sums[rare] = vectors[pick][rare] * fresh
+        self.sums[rare] = chosen_rows(vectors, pick)[rare] * fresh

@@ -1,4 +1,4 @@
-"""Random shifts and flips of a batch, from a given generator alone."""
+"""Random shifts and flips of a batch, from given draws alone."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from neurogen.draws import Draws, uniform, whole
 
-def augmented(x: Tensor, shift: int, flip: bool, background: float, generator: torch.Generator) -> Tensor:
+
+def augmented(x: Tensor, shift: int, flip: bool, background: float, draws: Draws) -> Tensor:
     """x: (N, ..., H, W), each item moved by up to `shift` pixels (background moves in) and flipped by chance."""
     if shift:
-        moves = torch.randint(-shift, shift + 1, (len(x), 2), generator=generator)
+        moves = whole(draws, -shift, shift + 1, len(x), 2)
         x = shifted(x, moves, background)
     if flip:
-        chosen = torch.rand(len(x), generator=generator) < 0.5
+        chosen = uniform(draws, len(x)) < 0.5
         x = torch.where(chosen.view(-1, *[1] * (x.dim() - 1)), x.flip(-1), x)
     return x
 

@@ -18,6 +18,7 @@ from neurogen.data.array_file import save_parts
 from neurogen.data.augment import augmented
 from neurogen.data.cache import built, cache_dir, source_key
 from neurogen.data.errors import DataError
+from neurogen.draws import Draws
 from neurogen.progress import bar
 
 IDX_FILES = {
@@ -46,7 +47,7 @@ class ImageData:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def batch(self, index: NDArray[np.int64] | Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def batch(self, index: NDArray[np.int64] | Tensor, generator: Draws | None = None) -> Tensor:
         """Items in [-1, 1], (n, C, R, R) float32; shifted and flipped by the generator where one is given."""
         x = torch.from_numpy(self.pixels[np.asarray(index)].astype(np.float32) / 127.5 - 1)
         return x if generator is None else augmented(x, self.shift, self.flip, -1.0, generator)

@@ -28,6 +28,7 @@ from neurogen.data.augment import augmented
 from neurogen.data.cache import built, cache_dir, source_key
 from neurogen.data.errors import DataError
 from neurogen.data.scaling import Scaling, measure_class_peaks, measure_scale
+from neurogen.draws import Draws
 from neurogen.progress import bar
 
 BULK = 256  # recordings prepared at once
@@ -102,7 +103,7 @@ class RecordingData:
         lost = f"{round(self.lost_share * total):,} of {total:,} counted events ({self.lost_share:.2%})"
         return f"the central {size}x{size} of {width}x{height} pixels loses {lost}"
 
-    def batch(self, index: NDArray[np.int64] | Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def batch(self, index: NDArray[np.int64] | Tensor, generator: Draws | None = None) -> Tensor:
         """Items in model units, (n, T, 2, R, R) float32; shifted and flipped by the generator where one is given."""
         x = torch.from_numpy(self.scaling.apply(self.prepared[self.index[np.asarray(index)]]))
         if generator is None:

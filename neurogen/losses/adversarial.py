@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from neurogen.processes import averaged
+
 
 class PatchDiscriminator(nn.Module):
     """4x4 convolutions with stride 2 (`layers` of them), then two with stride 1: (N, C, H, W) to a map of logits.
@@ -54,8 +56,12 @@ def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def adaptive_weight(nll: Tensor, generator_loss: Tensor, last_layer: Tensor, factor: float) -> Tensor:
-    """factor * clamp(|d nll / d W| / (|d generator / d W| + 1e-4), 0, 1e4), detached; W the decoder's last weight."""
+    """factor * clamp(|d nll / d W| / (|d generator / d W| + 1e-4), 0, 1e4), detached; W the decoder's last weight.
+
+    Both gradients are those of the whole batch, over all processes.
+    """
     (of_nll,) = torch.autograd.grad(nll, last_layer, retain_graph=True)
     (of_generator,) = torch.autograd.grad(generator_loss, last_layer, retain_graph=True)
+    of_nll, of_generator = averaged(torch.stack((of_nll, of_generator)))
     ratio = of_nll.norm() / (of_generator.norm() + 1e-4)
     return factor * ratio.clamp(0, 1e4).detach()

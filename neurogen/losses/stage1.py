@@ -42,11 +42,20 @@ class StageOneObjective(nn.Module):
         return self.discriminator is not None and batch >= self.config.adversarial_start
 
     def autoencoder_loss(
-        self, x: Tensor, values: Tensor, quantiser_loss: Tensor, last_layer: Tensor, batch: int
+        self,
+        x: Tensor,
+        values: Tensor,
+        quantiser_loss: Tensor,
+        last_layer: Tensor,
+        batch: int,
+        whole: Tensor | None = None,
     ) -> tuple[Tensor, Parts]:
-        """Loss of encoder, codebook and decoder; x, values: (N, C, H, W) or (N, T, 2, H, W)."""
+        """Loss of encoder, codebook and decoder; x, values: (N, C, H, W) or (N, T, 2, H, W).
+
+        whole: this process's share of the batch where x is a part of it.
+        """
         config = self.config
-        nll = normalised_loss(config.reconstruction, x, values, config.normalise)
+        nll = normalised_loss(config.reconstruction, x, values, config.normalise, whole)
         if self.perceptual is not None:
             nll = nll + config.perceptual_weight * self.perceptual(_images(x), _images(values)).mean()
         total = nll + quantiser_loss

@@ -107,12 +107,8 @@ class SpikingPrior(nn.Module):
                 found.append(torch.tensor([nats, tokens.shape[0] * tokens.shape[1]], dtype=torch.float64))
         finally:
             self.train(training)
-        total, count = (
-            sum(each)
-            for each in zip(
-                *(part.tolist() for part in (all_parts(found, batches) if together else found)), strict=True
-            )
-        )
+        found = all_parts(found, batches) if together else found
+        total, count = (sum(column) for column in zip(*(part.tolist() for part in found), strict=True))
         return total / count / math.log(2)
 
     @property

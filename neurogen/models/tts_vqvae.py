@@ -155,21 +155,22 @@ class TTSVQVAE(nn.Module):
         """Weight of the decoder's last convolution, which the adversarial weight balances."""
         return self.decoder[1].conv.weight
 
-    def forward(self, x: Tensor) -> Reconstruction:
-        """x: images (N, C, H, W) or recordings (N, T, 2, H, W), model units."""
-        quantised = self.codebook(self._latents(x))
+    def forward(self, x: Tensor, codes: Tensor | None = None) -> Reconstruction:
+        """x: images (N, C, H, W) or recordings (N, T, 2, H, W), model units; codes: as the codebook's."""
+        quantised = self.codebook(self.latents(x), codes)
         return Reconstruction(self._decoded(quantised.values), quantised.codes, quantised.loss)
 
     def encode(self, x: Tensor) -> Tensor:
         """Codes (N, h, w) int64 of x; the codebook does not learn."""
-        return self.codebook.assign(self._latents(x))
+        return self.codebook.assign(self.latents(x))
 
     def decode(self, codes: Tensor) -> Tensor:
         """Images or recordings, model units, of codes (N, h, w)."""
         functional.reset_net(self)
         return self._decoded(self.codebook.lookup(codes))
 
-    def _latents(self, x: Tensor) -> Tensor:
+    def latents(self, x: Tensor) -> Tensor:
+        """What the codebook takes, (T, N, D, h, w)."""
         functional.reset_net(self)
         steps = to_steps(x, self.coding, self.steps)
         return wide(fold(self.quant_conv, self.encoder(_laid_out(steps, self.layout))))

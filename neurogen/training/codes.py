@@ -19,8 +19,11 @@ from event_tools.atomic import replacing
 from neurogen.codebook import CodeForm
 from neurogen.data import open_data
 from neurogen.data.augment import shifted
+from neurogen.draws import Draws, uniform, whole
 from neurogen.model_folder import StoredModel
+from neurogen.processes import all_parts, own_parts, rank
 from neurogen.progress import bar
+from neurogen.training.distributed import leader_first, leader_says
 from neurogen.training.errors import TrainingError
 
 BATCH = 64
@@ -38,12 +41,12 @@ class CodeSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, index: Tensor, generator: torch.Generator) -> tuple[Tensor, NDArray[np.int64]]:
+    def batch(self, index: Tensor, draws: Draws) -> tuple[Tensor, NDArray[np.int64]]:
         """Codes (n, *item_shape) int64 and labels; about half the items take a random shifted variant, if any."""
         items, variants = index.numpy(), np.zeros(len(index), np.int64)
         if len(self.stored) > 1:
-            moved = torch.rand(len(index), generator=generator) < 0.5
-            choice = torch.randint(1, len(self.stored), (len(index),), generator=generator)
+            moved = uniform(draws, len(index)) < 0.5
+            choice = whole(draws, 1, len(self.stored), len(index))
             variants = torch.where(moved, choice, 0).numpy()
         return self._codes(self.stored[variants, items]), self.labels[items]
 
@@ -61,25 +64,32 @@ class CodeSet:
 def cached_codes(run: Path, stored: StoredModel, shift: int, device: torch.device) -> tuple[CodeSet, CodeSet]:
     """Codes of the training set (with shifted variants) and of the held-out set (validation, else test).
 
-    Raises TrainingError where the run began with the codes of another first stage.
+    Several processes encode a share each; the file does not depend on their number. Raises TrainingError where the run
+    began with the codes of another first stage.
     """
     path = run / f"codes-{stored.sha256[:16]}-{shift}.npz"
-    for other in run.glob("codes-*.npz"):
-        if other != path:
-            raise TrainingError(
-                f"expected the first stage that {run} began with ({other.name.split('-')[1]}), got another "
-                f"({stored.sha256[:16]}); start a new run"
-            )
-    if not path.is_file():
+    if not leader_says(lambda: _are_there(path, stored)):
         arrays = _compute(stored, shift, device)
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
+        with leader_first():
+            if rank() == 0:
+                with replacing(path) as temporary, open(temporary, "wb") as file:
+                    np.savez_compressed(file, **arrays)
     form = stored.first_stage.code_form
     with np.load(path, allow_pickle=False) as arrays:
         return (
             CodeSet(arrays["train"], arrays["train_labels"], form),
             CodeSet(arrays["held_out"], arrays["held_out_labels"], form),
         )
+
+
+def _are_there(path: Path, stored: StoredModel) -> bool:
+    for other in path.parent.glob("codes-*.npz"):
+        if other != path:
+            raise TrainingError(
+                f"expected the first stage that {path.parent} began with ({other.name.split('-')[1]}), got another "
+                f"({stored.sha256[:16]}); start a new run"
+            )
+    return path.is_file()
 
 
 def compact(items: Tensor, form: CodeForm) -> NDArray[np.integer]:
@@ -93,8 +103,9 @@ def compact(items: Tensor, form: CodeForm) -> NDArray[np.integer]:
 def _compute(stored: StoredModel, shift: int, device: torch.device) -> dict[str, Any]:
     config = stored.stage1
     steps, held_out = config.model.steps, "validation" if config.data.validation else "test"
-    train = open_data(config.data, steps, "train", stored.scaling)
-    other = open_data(config.data, steps, held_out, stored.scaling)
+    with leader_first():
+        train = open_data(config.data, steps, "train", stored.scaling)
+        other = open_data(config.data, steps, held_out, stored.scaling)
     moves = [(dy, dx) for dy in range(-shift, shift + 1) for dx in range(-shift, shift + 1)]
     moves.sort(key=lambda move: move != (0, 0))
     background = stored.scaling.background if stored.scaling is not None else -1.0
@@ -102,13 +113,13 @@ def _compute(stored: StoredModel, shift: int, device: torch.device) -> dict[str,
     form = first_stage.code_form
 
     def codes_of(data: Any, move: tuple[int, int], progress: Any, done: int) -> NDArray[np.integer]:
-        parts = []
-        for start in range(0, len(data), BATCH):
+        parts, batches = [], -(-len(data) // BATCH)
+        for start in (BATCH * part for part in own_parts(batches)):
             x = data.batch(np.arange(start, min(start + BATCH, len(data))))
             x = shifted(x, torch.tensor([move]).expand(len(x), 2), background)
             parts.append(compact(form.items_first(first_stage.encode(x.to(device))).cpu(), form))
             progress(done + min(start + BATCH, len(data)))
-        return np.concatenate(parts)
+        return np.concatenate([part.numpy() for part in all_parts([torch.from_numpy(p) for p in parts], batches)])
 
     with bar("encoding", len(train) * len(moves) + len(other)) as progress:
         variants = [codes_of(train, move, progress, i * len(train)) for i, move in enumerate(moves)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,18 +20,28 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from neurogen.blocks.shared_norm import share_statistics
 from neurogen.config import Config, StageOneConfig
 from neurogen.model_folder import mismatch
 from neurogen.neurons import tune_allocator
+from neurogen.processes import averaged
 from neurogen.progress import bar
 from neurogen.training.averaging import WeightAverage
 from neurogen.training.checkpoint import load_newest, save_checkpoint
 from neurogen.training.descent import Descent
 from neurogen.training.device import choose_device
-from neurogen.training.distributed import any_process, leader_first, processes, rank, share_state, world
+from neurogen.training.distributed import (
+    any_process,
+    check_equal,
+    leader_says,
+    processes,
+    rank,
+    share_state,
+    world,
+)
 from neurogen.training.errors import TrainingError
 from neurogen.training.log import MetricsLog, check_tensorboard, read_metrics
-from neurogen.training.order import batch_items, step_seed
+from neurogen.training.order import batch_items, check_batch, step_seed
 from neurogen.training.precision import check_precision
 from neurogen.training.run_folder import open_run
 
@@ -52,13 +63,16 @@ class System(Protocol):
     descents: dict[str, Descent]
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
-        """Learn from one batch; returns figures (all of `columns` it has where `log`). "total" must be finite."""
+        """Learn from this process's share of a batch; returns its figures (all of `columns` it has where `log`).
+
+        "total" must be finite.
+        """
 
     def validate(self) -> dict[str, float]:
-        """Held-out figures."""
+        """Held-out figures; all processes take part and all get them."""
 
     def pictures(self, folder: Path, step: int) -> None:
-        """Pictures and pages of where the model stands."""
+        """Pictures and pages of where the model stands; all processes may take part, the first one writes."""
 
     def finish(self, folder: Path, figures: dict[str, float]) -> None:
         """Write the model folder."""
@@ -78,20 +92,18 @@ def train_run(config: Config, out: Path, resume: bool = False, on_grid: OnGrid |
     if config.train.tensorboard:
         check_tensorboard()
     with processes(choose_device(config.device)) as device:
-        finished = rank() == 0 and open_run(out, config, resume)
-        if any_process(finished, device):
+        if leader_says(lambda: open_run(out, config, resume)):
             _say(f"{out} is finished; sample it, or raise train.steps to go on")
             return out
         torch.manual_seed(config.seed)
         try:
             check_precision(config.train.precision, device)
-            with leader_first():
-                system = _system_type(config)(config, device, out)
-                if isinstance(config, StageOneConfig) and config.quantise:
-                    if on_grid is None:
-                        raise TrainingError("expected on_grid for quantise=true, got none; give train.grid.on_grid")
-                    system.put_on_grid(on_grid)
-            batch_items(config.seed, 0, system.items, config.train.batch_size, rank(), world())
+            system = _system_type(config)(config, device, out)
+            if isinstance(config, StageOneConfig) and config.quantise:
+                if on_grid is None:
+                    raise TrainingError("expected on_grid for quantise=true, got none; give train.grid.on_grid")
+                system.put_on_grid(on_grid)
+            check_batch(config.train.batch_size, system.items, world(), config.train.accumulate)
             _loop(system, out, device, resume)
         except BaseException:
             if rank() == 0:
@@ -115,6 +127,10 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
     average = WeightAverage(system.main, train.average)
     descent = next(one for one in system.descents.values() if one.module is system.main)
     start = _restore(system, average, out, device) if resume else 0
+    check_equal(start, "the newest checkpoint", f"put {out} on a disk that all machines share")
+    if world() > 1:
+        for module in system.modules.values():
+            share_statistics(module)
     share_state(tensor for module in system.modules.values() for tensor in module.state_dict().values())
     log = MetricsLog(out, system.columns, start, train.tensorboard) if leads else None
     saved_at = time.monotonic()
@@ -125,41 +141,46 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
             figures = _step(system, step, logging)
             if descent.moved:
                 average.update()
-            if log is not None:
-                if _due(train.validate_every, done) and not last:
-                    with average.applied():
-                        figures |= system.validate()
-                if logging or len(figures) > 1:
-                    log.write(done, figures)
-                if _due(train.picture_every, done) and not last:
-                    with average.applied():
-                        system.pictures(out / "pictures", done)
+            if _due(train.validate_every, done) and not last:
+                with average.applied():
+                    figures |= system.validate()
+            if log is not None and (logging or len(figures) > 1):
+                log.write(done, figures)
+            if _due(train.picture_every, done) and not last:
+                with average.applied():
+                    system.pictures(out / "pictures", done)
             progress(done)
-            stop = any_process(bool(received), device)
-            late = time.monotonic() - saved_at > train.checkpoint_seconds
-            if leads and (late or stop or last or _due(train.checkpoint_every, done)):
+            stop, late = any_process(bool(received), time.monotonic() - saved_at > train.checkpoint_seconds)
+            if late or stop or last or _due(train.checkpoint_every, done):
                 _check_finite(system, done)
-                save_checkpoint(out, done, _state(system, average), train.keep)
+                if world() > 1:
+                    check_equal(_digest(system), f"the weights after step {done}", "start a new run on equal machines")
+                if leads:
+                    save_checkpoint(out, done, _state(system, average), train.keep)
                 saved_at = time.monotonic()
             if stop and not last:
                 _say(f"stopped after {done} steps; go on with --resume")
                 raise SystemExit(128 + (received or [signal.SIGTERM])[0])
-    if log is not None:
-        with average.applied():
-            figures = system.validate()
+    with average.applied():
+        figures = system.validate()
+        if log is not None:
             log.write(train.steps, figures)
-            system.pictures(out / "pictures", train.steps)
+        system.pictures(out / "pictures", train.steps)
+        if leads:
             system.finish(out / "model", figures)
 
 
 def _step(system: System, step: int, logging: bool) -> dict[str, float]:
-    """One step on this process's share of the batch, from equal weights and buffers everywhere."""
+    """One step on this process's share of the batch; figures are those of the whole batch where `logging`."""
     train, seed = system.config.train, system.config.seed
     for descent in system.descents.values():
         descent.set_rate(step)
-    share_state(buffer for module in system.modules.values() for buffer in module.buffers())
     torch.manual_seed(step_seed(seed, DROPOUT_STREAM, step, rank()))
-    return system.step(batch_items(seed, step, system.items, train.batch_size, rank(), world()), step, logging)
+    figures = system.step(batch_items(seed, step, system.items, train.batch_size, rank(), world()), step, logging)
+    if not logging or world() == 1:
+        return figures
+    means = averaged(torch.tensor(list(figures.values()), dtype=torch.float64))
+    return dict(zip(figures, means.tolist(), strict=True))
 
 
 def _due(every: int, done: int) -> bool:
@@ -176,6 +197,15 @@ def _check_finite(system: System, done: int) -> None:
                 )
 
 
+def _digest(system: System) -> int:
+    """A checksum of all weights and buffers."""
+    digest = 0
+    for module in system.modules.values():
+        for tensor in module.state_dict().values():
+            digest = zlib.crc32(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy(), digest)
+    return digest
+
+
 def _say(sentence: str) -> None:
     if rank() == 0:
         sys.stderr.write(f"{sentence}\n")
@@ -186,6 +216,7 @@ def _state(system: System, average: WeightAverage) -> dict[str, Any]:
         "modules": {name: module.state_dict() for name, module in system.modules.items()},
         "descents": {name: descent.state_dict() for name, descent in system.descents.items()},
         "average": average.state,
+        "processes": world(),
     }
 
 
@@ -204,6 +235,12 @@ def _restore(system: System, average: WeightAverage, out: Path, device: torch.de
         raise TrainingError(
             f"expected checkpoints of this network in {out}, they are of another ({mismatch(error)}); start a new run"
         ) from error
+    began = int(state.get("processes", 1))
+    if began != world():
+        raise TrainingError(
+            f"expected the {began} processes that {out} began with, got {world()}: float32 rounds "
+            f"otherwise among others; start as many, or begin anew with train.init_from"
+        )
     if state["step"] > system.config.train.steps:
         raise TrainingError(
             f"expected train.steps of at least the {state['step']} done in {out}, got {system.config.train.steps}; "

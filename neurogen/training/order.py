@@ -5,23 +5,42 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neurogen.draws import BatchDraws
 from neurogen.training.errors import TrainingError
 
 
-def batch_items(seed: int, step: int, items: int, batch_size: int, rank: int = 0, world: int = 1) -> Tensor:
-    """This process's share of the global batch of `batch_size` items at `step` (from 0); epochs drop the remainder.
+def check_batch(batch_size: int, items: int, world: int = 1, parts: int = 1) -> None:
+    """Raises TrainingError for a batch larger than the data, or one that does not divide.
 
-    Raises TrainingError for a batch larger than the data or one that does not divide among the processes.
+    world: processes that share it; parts: in which each of them takes its share (`train.accumulate`).
     """
     if batch_size > items:
         raise TrainingError(f"expected train.batch_size up to the {items} training items, got {batch_size}; lower it")
     if batch_size % world:
         raise TrainingError(f"expected train.batch_size to divide among {world} processes, got {batch_size}")
+    if batch_size % (world * parts):
+        raise TrainingError(
+            f"expected train.batch_size to divide into train.accumulate={parts} parts for each of {world} processes, "
+            f"got {batch_size}; take a multiple of {world * parts}"
+        )
+
+
+def batch_items(seed: int, step: int, items: int, batch_size: int, rank: int = 0, world: int = 1) -> Tensor:
+    """This process's share of the global batch of `batch_size` items at `step` (from 0); epochs drop the remainder.
+
+    Raises TrainingError as `check_batch`.
+    """
+    check_batch(batch_size, items, world)
     epoch, at = divmod(step, items // batch_size)
     order = torch.randperm(items, generator=keyed_generator(seed, 0, epoch))
     share = batch_size // world
     start = at * batch_size + rank * share
     return order[start : start + share]
+
+
+def batch_draws(seed: int, stream: int, step: int, batch_size: int, rank: int = 0, world: int = 1) -> BatchDraws:
+    """Random numbers for this process's share of the batch: those that one process would draw for these items."""
+    return BatchDraws(keyed_generator(seed, stream, step), batch_size, rank * (batch_size // world))
 
 
 def keyed_generator(seed: int, stream: int, step: int, rank: int = 0) -> torch.Generator:

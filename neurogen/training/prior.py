@@ -6,6 +6,7 @@ Codes of each step under model.over=step: a batch teaches one random step of its
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,13 @@ from neurogen.model import Model
 from neurogen.model_folder import StoredModel, load_model, mismatch, save_model
 from neurogen.models.prior import SpikingPrior
 from neurogen.pictures import colour_counts, image_grid, save_png
+from neurogen.processes import rank, world
 from neurogen.rates import neuron_names, watched_rates
 from neurogen.training.codes import cached_codes
 from neurogen.training.descent import Descent, finite
 from neurogen.training.device import moved
-from neurogen.training.distributed import rank
 from neurogen.training.errors import TrainingError
-from neurogen.training.order import keyed_generator
+from neurogen.training.order import batch_draws
 from neurogen.training.precision import mixed
 
 SHIFT_STREAM = 3
@@ -51,39 +52,52 @@ class PriorSystem:
         self.columns = ("total", "val_nll", "val_bits_per_code", "val_bits_per_item", *rates)
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
-        generator = keyed_generator(self.config.seed, SHIFT_STREAM, step, rank())
-        codes, labels = self.train_codes.batch(index, generator)
-        codes = moved(self.main.order.training_tokens(codes, generator), self.device)
-        given = self._given(labels)
+        train = self.config.train
+        draws = batch_draws(self.config.seed, SHIFT_STREAM, step, train.batch_size, rank(), world())
+        codes, labels = self.train_codes.batch(index, draws)
+        codes = moved(self.main.order.training_tokens(codes, draws), self.device)
+        given, parts = self._given(labels), train.accumulate
         self.main.train()
+        figures = Counter[str]()
+        for tokens, known in zip(
+            codes.chunk(parts), [None] * parts if given is None else given.chunk(parts), strict=True
+        ):
+            figures.update(self._descend(tokens, known, 1 / parts, step, log))
+        self.descents["prior"].step()
+        return {name: value / parts for name, value in figures.items()}
+
+    def _descend(self, tokens: Tensor, labels: Tensor | None, share: float, step: int, log: bool) -> dict[str, float]:
+        """Add the gradients of a part of the batch; returns its figures."""
         rates: dict[str, float] = {}
         with mixed(self.config.train.precision, self.device):
             if log:
                 with watched_rates(self.main) as rates:
-                    loss = self.main.loss(codes, given)
+                    loss = self.main.loss(tokens, labels)
             else:
-                loss = self.main.loss(codes, given)
+                loss = self.main.loss(tokens, labels)
         figures = finite(loss, step, log)
-        self.descents["prior"].take(loss)
+        self.descents["prior"].accumulate(loss * share)
         return figures | {f"rate/{name}": rate for name, rate in rates.items()}
 
     def validate(self) -> dict[str, float]:
         """Negative log-likelihood of a held-out code, in nats and bits, and bits of all codes of a held-out item."""
         self.main.eval()
         codes, labels = self.held_out.plain()
-        bits = self.main.bits_per_code(codes.to(self.device), self._given(labels))
+        bits = self.main.bits_per_code(codes.to(self.device), self._given(labels), together=True)
         self.main.train()
         each = self.main.codes_per_item
         return {"val_nll": bits * math.log(2), "val_bits_per_code": bits, "val_bits_per_item": bits * each}
 
     def pictures(self, folder: Path, step: int) -> None:
         """A grid of samples, classes in turn."""
-        folder.mkdir(parents=True, exist_ok=True)
         model = self._model()
         labels = np.arange(PICTURED) % len(model.classes) if self.config.model.classes else None
         self.main.eval()
-        samples = model.sample(PICTURED, labels=labels, seed=self.config.seed)
+        samples = model.sample(PICTURED, labels=labels, seed=self.config.seed, together=True)
         self.main.train()
+        if rank():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
         images = samples.images if samples.images is not None else colour_counts(samples.counts.sum(1))
         save_png(folder / f"samples_{step:08d}.png", image_grid(images, columns=10))
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neurogen.blocks.shared_norm import unmoved_statistics
 from neurogen.codebook.usage import usage
 from neurogen.config import StageOneConfig
 from neurogen.data import RecordingData, classes_in_turn, describe_data, open_data
 from neurogen.losses import StageOneObjective
 from neurogen.model_folder import load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
+from neurogen.processes import all_parts, all_rows, own_parts, rank, world
 from neurogen.rates import neuron_names, watched_rates
 from neurogen.training.descent import Descent, finite
 from neurogen.training.device import moved
-from neurogen.training.distributed import rank
+from neurogen.training.distributed import leader_first
 from neurogen.training.errors import TrainingError
-from neurogen.training.order import keyed_generator
+from neurogen.training.order import batch_draws, keyed_generator
 from neurogen.training.precision import mixed
 from neurogen.training.showing import show_reconstructions
 
@@ -36,11 +39,10 @@ class StageOneSystem:
 
     def __init__(self, config: StageOneConfig, device: torch.device, run: Path) -> None:
         self.config, self.device = config, device
-        self.data = open_data(config.data, config.model.steps, "train")
-        held_out = config.data.validation > 0
-        self.held_out = open_data(
-            config.data, config.model.steps, "validation" if held_out else "test", self.data.scaling
-        )
+        held_out = "validation" if config.data.validation else "test"
+        with leader_first():
+            self.data = open_data(config.data, config.model.steps, "train")
+            self.held_out = open_data(config.data, config.model.steps, held_out, self.data.scaling)
         self.items = len(self.data)
         self.crop_note = self.data.crop_note if isinstance(self.data, RecordingData) else None
         if self.crop_note and rank() == 0:
@@ -68,49 +70,81 @@ class StageOneSystem:
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         config = self.config
-        x = self.data.batch(index, keyed_generator(config.seed, AUGMENT_STREAM, step, rank()))
-        x = moved(x, self.device)
+        draws = batch_draws(config.seed, AUGMENT_STREAM, step, config.train.batch_size, rank(), world())
+        x = moved(self.data.batch(index, draws), self.device)
         self.main.train()
         self.objective.train()
-        rates: dict[str, float] = {}
-        with mixed(config.train.precision, self.device):
+        parts, figures = x.chunk(config.train.accumulate), Counter[str]()
+        for part, codes in zip(parts, self._settled(parts), strict=True):
+            figures.update(self._descend(part, codes, x, step, log))
+        self.descents["first_stage"].step()
+        if self.objective.adversarial_runs(step):
+            self.descents["discriminator"].step()
+        means = {name: value / len(parts) for name, value in figures.items()}
+        if log:
+            use = usage(all_rows(torch.cat([codes.flatten() for codes in self.codes])), config.codebook.size)
+            self.codes.clear()
+            means |= {"perplexity": use.perplexity, "used_codes": use.used, "dead_codes": use.dead}
+        return means
+
+    def _descend(self, x: Tensor, codes: Tensor | None, whole: Tensor, step: int, log: bool) -> dict[str, float]:
+        """Add the gradients of the part x of the share `whole`; returns its figures."""
+        share, rates = len(x) / len(whole), dict[str, float]()
+        with mixed(self.config.train.precision, self.device):
             if log:
                 with watched_rates(self.main) as rates:
-                    out = self.main(x)
+                    out = self.main(x, codes)
             else:
-                out = self.main(x)
-        loss, parts = self.objective.autoencoder_loss(x, out.values, out.quantiser_loss, self.main.last_layer, step)
+                out = self.main(x, codes)
+        loss, parts = self.objective.autoencoder_loss(
+            x, out.values, out.quantiser_loss, self.main.last_layer, step, whole
+        )
         figures = finite(loss, step, log)
-        self.descents["first_stage"].take(loss)
+        self.descents["first_stage"].accumulate(loss * share)
         judged, more = self.objective.discriminator_loss(x, out.values, step)
         if judged is not None:
-            self.descents["discriminator"].take(judged)
+            self.descents["discriminator"].accumulate(judged * share)
         self.codes.append(out.codes)
         if log:
-            use = usage(torch.cat([codes.flatten() for codes in self.codes]), config.codebook.size)
-            self.codes.clear()
             figures |= {name: float(value.detach()) for name, value in (parts | more).items()}
-            figures |= {"perplexity": use.perplexity, "used_codes": use.used, "dead_codes": use.dead}
             figures |= {f"rate/{name}": rate for name, rate in rates.items()}
         return figures
 
     @torch.no_grad()
+    def _settled(self, parts: Sequence[Tensor]) -> Sequence[Tensor | None]:
+        """Codes of the parts of a share where the codebook learns from whole batches, else nothing.
+
+        It then sees the latents of all parts before any of them is decoded, at the cost of one more encoding.
+        """
+        if len(parts) == 1 or not self.main.codebook.learns_from_batches:
+            return [None] * len(parts)
+        with unmoved_statistics(self.main):
+            latents = torch.cat([self.main.latents(part) for part in parts], 1)
+        return self.main.codebook.learn(latents).chunk(len(parts))
+
+    @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Mean squared error in model units and codebook use over held-out items."""
+        """Mean squared error in model units and codebook use over held-out items.
+
+        Each process takes some of the batches; the figures do not depend on how many processes there are.
+        """
         self.main.eval()
-        error, codes = 0.0, []
-        for start in range(0, len(self.held_out), VALIDATION_BATCH):
-            x = self.held_out.batch(np.arange(start, min(start + VALIDATION_BATCH, len(self.held_out)))).to(self.device)
+        errors, codes, items = [], [], len(self.held_out)
+        batches = -(-items // VALIDATION_BATCH)
+        for start in (VALIDATION_BATCH * part for part in own_parts(batches)):
+            x = self.held_out.batch(np.arange(start, min(start + VALIDATION_BATCH, items))).to(self.device)
             out = self.main(x)
-            error += float((out.values - x).square().mean((*range(1, x.dim()),)).sum())
-            codes.append(out.codes)
+            errors.append((out.values - x).square().mean((*range(1, x.dim()),)).double())
+            codes.append(out.codes.flatten())
         self.main.train()
-        use = usage(torch.cat(codes), self.config.codebook.size)
-        return {"val_mse": error / len(self.held_out), "val_perplexity": use.perplexity}
+        use = usage(torch.cat(all_parts(codes, batches)), self.config.codebook.size)
+        return {"val_mse": float(torch.cat(all_parts(errors, batches)).mean()), "val_perplexity": use.perplexity}
 
     @torch.no_grad()
     def pictures(self, folder: Path, step: int) -> None:
         """Held-out items above their reconstructions."""
+        if rank():
+            return
         self.main.eval()
         index = classes_in_turn(self.held_out.labels, SHOWN)
         x = self.held_out.batch(index).to(self.device)

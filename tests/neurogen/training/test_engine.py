@@ -233,7 +233,7 @@ def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
 ) -> None:
     out = tmp_path / "run"
     monkeypatch.setattr(
-        "neurogen.losses.stage1.normalised_loss", lambda kind, x, output, normalise: output.sum() * float("nan")
+        "neurogen.losses.stage1.normalised_loss", lambda kind, x, output, normalise, whole: output.sum() * float("nan")
     )
     with pytest.raises(TrainingError, match=r"the loss became nan at step 1; lower train\.lr"):
         train_run(stage1_config(recordings), out)
