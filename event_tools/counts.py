@@ -1,8 +1,9 @@
-"""Real-valued frames to whole event counts: undo a resize, drop what is noise, round without losing the total."""
+"""Real-valued frames to whole event counts: undo a resize or a sum, drop what is noise, round and keep the total."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,73 @@ def to_budget(values: NDArray[np.number], total: int | None = None, seed: int = 
         for i, (frame, budget) in enumerate(zip(values, budgets, strict=True))
     ]
     return np.stack(frames)
+
+
+def sum_blocks(counts: NDArray[np.integer], factor: int) -> NDArray[np.int64]:
+    """(..., H, W) counts to (..., H / factor, W / factor): the sums over squares of factor x factor pixels."""
+    *others, height, width = counts.shape
+    rows = counts.reshape(*others, height // factor, factor, width).sum(-2, dtype=np.int64)
+    return rows.reshape(*others, height // factor, width // factor, factor).sum(-1)
+
+
+def spread(values: NDArray[np.floating], factor: int) -> NDArray[np.float64]:
+    """(..., h, w) values from 0 up to (..., h * factor, w * factor): each one shared out over its square of pixels.
+
+    Shares follow a bilinear interpolation of the values, so that a slope stays one; a square sums to its value exactly,
+    but for rounding. Negative values count as 0.
+    """
+    x = np.maximum(np.asarray(values, np.float64), 0.0)
+    rows, columns = (_centred_matrix(n * factor, n) for n in x.shape[-2:])
+    shares = _squares(rows @ x @ columns.T, factor)  # (..., h, w, factor^2)
+    total = shares.sum(-1, keepdims=True)
+    shares = np.divide(shares, total, out=np.full_like(shares, 1 / factor**2), where=total > 0)
+    return _from_squares(shares * x[..., None], factor)
+
+
+def spread_counts(counts: NDArray[np.integer], factor: int, seed: int = 0) -> NDArray[np.int32]:
+    """`spread` in whole events: `sum_blocks` of the answer is `counts` exactly. (..., h, w) to (..., h * f, w * f).
+
+    Systematic sampling in a seeded order of each square's pixels: a pixel has the floor or the ceiling of its share,
+    and in the mean its share. Raises ValueError for a negative count.
+    """
+    whole = np.asarray(counts)
+    if whole.min(initial=0) < 0:
+        raise ValueError(f"expected counts from 0 up, got {whole.min()}")
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    shares = _squares(spread(whole, factor), factor)
+    order = rng.random(shares.shape).argsort(-1)
+    ends = np.cumsum(np.take_along_axis(shares, order, -1), -1) + rng.random((*whole.shape, 1))
+    ends[..., -1] = whole + 0.5  # the sum but for rounding: the last pixel takes what is left
+    parts = np.diff(np.minimum(np.floor(ends), whole[..., None]), axis=-1, prepend=0.0)
+    made = np.empty(shares.shape, np.int32)
+    np.put_along_axis(made, order, parts.astype(np.int32), -1)
+    return _from_squares(made, factor)
+
+
+def _squares(values: NDArray[Any], factor: int) -> NDArray[Any]:
+    """(..., h * f, w * f) to (..., h, w, f * f)."""
+    *others, height, width = values.shape
+    parts = values.reshape(*others, height // factor, factor, width // factor, factor)
+    return np.moveaxis(parts, -3, -2).reshape(*others, height // factor, width // factor, factor * factor)
+
+
+def _from_squares(parts: NDArray[Any], factor: int) -> NDArray[Any]:
+    """The inverse of `_squares`."""
+    *others, height, width, _ = parts.shape
+    values = np.moveaxis(parts.reshape(*others, height, width, factor, factor), -2, -3)
+    return values.reshape(*others, height * factor, width * factor)
+
+
+@lru_cache(maxsize=16)
+def _centred_matrix(size: int, source: int) -> NDArray[np.float64]:
+    """(size, source) weights of bilinear interpolation between pixel centres; beyond the outermost ones constant."""
+    position = np.clip((np.arange(size) + 0.5) * source / size - 0.5, 0, source - 1)
+    low = np.minimum(position.astype(int), max(source - 2, 0))
+    matrix = np.zeros((size, source))
+    matrix[np.arange(size), low] = 1 - (position - low)
+    if source > 1:
+        matrix[np.arange(size), low + 1] += position - low
+    return matrix
 
 
 @lru_cache(maxsize=16)

@@ -52,8 +52,8 @@ def open_recordings(
 
     split: "train" or "test" picks the folder of that name (Train, train, ...), or the archive or set that is named so
     in `path`; None takes the files of both where there are such folders, otherwise <label>/<file> as it lies. Classes
-    are those of the whole set, so that labels mean the same in each split. A folder of one archive a class (cat.zip, ...)
-    is a set too, and so is one of tonic's disk cache.
+    are those of the whole set, so that labels mean the same in each split. A folder of one archive a class is a set
+    too, and so is one of tonic's disk cache.
     sensor_size: (width, height) of the set, for files that do not say; None asks the name of a well-known set.
     convention: how AEDAT 2.0 files are read, see `formats.aedat2`. Raises EventFileError where there is nothing.
     """

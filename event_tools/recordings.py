@@ -97,7 +97,7 @@ class InOneFile(Recordings):
 
     def __init__(self, path: Path, many: Many, rows: NDArray[np.int64], sensor_size: tuple[int, int] | None) -> None:
         self.path, self.classes, self.sensor_size, self.rows = path, many.classes, sensor_size, rows
-        self.labels, names = many.labels[rows], many.names
+        self.labels, names, self.convention = many.labels[rows], many.names, None
         self.names = tuple(names[i] for i in rows)
         self.open: tuple[object, ...] = ()
 

@@ -87,7 +87,7 @@ def sample(
     top_p: Annotated[Optional[float], typer.Option(help="Only the likeliest codes that hold this probability.")] = None,  # noqa: UP045
     unfold: Annotated[bool, typer.Option("--unfold", help="Also lay the T frames side by side.")] = False,
     to: Annotated[
-        str, typer.Option(help="Some of bin, aedat4, hdf5, gif, html, png, npz, with commas; empty takes all that fit.")
+        str, typer.Option(help="Some of bin, aedat4, hdf5, aedat, gif, html, png, npz, with commas; empty: all but aedat.")
     ] = "",
     device: Device = "auto",
 ) -> None:

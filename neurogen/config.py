@@ -31,6 +31,7 @@ from neurogen.config_sections import (
 from neurogen.plain_yaml import parse_yaml, reason
 
 __all__ = [
+    "RECORDINGS",
     "SYSTEMS",
     "CodebookConfig",
     "Config",
@@ -50,6 +51,9 @@ __all__ = [
     "load_config",
     "parse_config",
 ]
+
+
+RECORDINGS = ("digits", "nmnist", "recordings", "dvs_cifar10")  # names of data that are recordings; others are images
 
 
 class ConfigError(ValueError):
@@ -97,8 +101,8 @@ class StageOneConfig(Section):
                 f"model.readout={self.model.readout} does not go with model.coding={self.model.coding}; "
                 f"take {'step or all' if event else 'mean, sum, last or decay'}"
             )
-        if event != (self.data.name in ("digits", "nmnist", "recordings")):
-            wanted = "a data set of recordings (digits, nmnist, recordings)" if event else "one of images"
+        if event != (self.data.name in RECORDINGS):
+            wanted = f"a data set of recordings ({', '.join(RECORDINGS)})" if event else "one of images"
             raise ValueError(
                 f"model.coding={self.model.coding} does not go with data.name={self.data.name}; "
                 f"take {wanted} or model.coding={'direct' if event else 'event'}"
@@ -109,6 +113,8 @@ class StageOneConfig(Section):
                 f"expected data.channels={' or '.join(map(str, channels))} for data.name={self.data.name}, "
                 f"got {self.data.channels}"
             )
+        if self.data.fit == "sum" and not event:
+            raise ValueError("data.fit=sum adds up event counts; take crop, resize or none for images")
         if (self.losses.reconstruction == "poisson") != (self.model.output == "softplus"):
             raise ValueError("losses.reconstruction=poisson and model.output=softplus go together; set both or neither")
         if self.losses.reconstruction == "poisson" and self.data.scaling == "recording":

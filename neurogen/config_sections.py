@@ -58,7 +58,7 @@ class NeuronConfig(Section):
 class DataConfig(Section):
     """Which data, and how they become arrays of the model's size and range."""
 
-    name: Literal["digits", "nmnist", "mnist", "fashion", "images", "recordings"]
+    name: Literal["digits", "nmnist", "mnist", "fashion", "images", "recordings", "dvs_cifar10"]
     """digits: recordings simulated from scikit-learn's digits; images, recordings: a folder by class."""
     path: str | None = None
     """Folder or .zip; null looks in $NEUROGEN_DATA and the cache."""
@@ -68,8 +68,11 @@ class DataConfig(Section):
     """Height and width of the model's frames, pixels."""
     channels: Positive = 2
     """1 grey, 2 OFF and ON event counts, 3 RGB."""
-    fit: Literal["crop", "resize", "none"] = "crop"
-    """How data get that size: central crop of counts, bilinear (images, both: bicubic, centre crop), or as they are."""
+    fit: Literal["crop", "resize", "none", "sum"] = "crop"
+    """How data get that size: central crop of counts, bilinear (images, both: bicubic, centre crop), as they are, or,
+    for recordings, sums over squares of pixels, which lose no event."""
+    convention: Literal["jaer", "spikingjelly", "tonic", "raw"] = "jaer"
+    """AEDAT 2.0 recordings: how axes and polarity are read, and written again by sampling; other formats say it."""
     binning: Literal["time", "published"] = "time"
     """Recordings: equal-time bins that lose nothing, or the paper's floor rule."""
     denoise: Literal["off", "published", "corrected"] = "off"

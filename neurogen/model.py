@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from event_tools import Events, Frames, to_events
-from event_tools.counts import to_counts
+from event_tools.counts import spread_counts, to_counts
 from event_tools.profile import RateCurve
 from neurogen.codebook import CodeForm
 from neurogen.data.scaling import Scaling
@@ -196,7 +196,8 @@ class Model:
         info, options = self.stored.data_info, self.stored.stage1.recording
         scaling: Scaling | None = self.stored.scaling
         assert scaling is not None and info.edges is not None
-        expected = scaling.undo(values.numpy(), labels)  # (N, T, 2, H, W) counts at the sensor's size
+        summed = scaling.fit == "sum"  # then whole counts are made at the model's size, and shared out at the sensor's
+        expected = (scaling.expected if summed else scaling.undo)(values.numpy(), labels)  # (N, T, 2, H, W) counts
         counts = np.stack(
             [
                 to_counts(
@@ -209,6 +210,8 @@ class Model:
                 for frame, label, seed_i in zip(expected, labels, seeds, strict=True)
             ]
         )
+        if summed:
+            counts = np.stack([spread_counts(c, scaling.factor, int(s)) for c, s in zip(counts, seeds, strict=True)])
         placement: dict[str, Any] = {"placement": options.placement, "refractory_us": options.refractory_us}
         if options.placement == "profile":
             placement["profile"] = RateCurve.from_dict(info.profile)

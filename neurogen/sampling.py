@@ -1,6 +1,7 @@
-"""Samples as a data set on disk: recordings by label in three formats, arrays, an index, pictures and a page.
+"""Samples as a data set on disk: recordings by label in four formats, arrays, an index, pictures and a page.
 
-    Train/<label>/<n>.bin   aedat4/<label>/<n>.aedat4   hdf5/<label>/<n>.h5   images/<label>/<n>.png
+    Train/<label>/<n>.bin   aedat4/<label>/<n>.aedat4   hdf5/<label>/<n>.h5   aedat/<label>/<n>.aedat
+    images/<label>/<n>.png
     samples.npz   index.csv   samples.html   samples.gif   samples.png   unfolded.png
 
 The folder is filled beside its final name and renamed when complete.
@@ -22,8 +23,14 @@ from event_tools.atomic import filling
 from neurogen.model import Model, Samples
 from neurogen.pictures import colour_counts, frame_strip, image_grid, save_png
 
-RECORDING_FORMATS = {"bin": ("Train", ".bin"), "aedat4": ("aedat4", ".aedat4"), "hdf5": ("hdf5", ".h5")}
+RECORDING_FORMATS = {
+    "bin": ("Train", ".bin"),
+    "aedat4": ("aedat4", ".aedat4"),
+    "hdf5": ("hdf5", ".h5"),
+    "aedat": ("aedat", ".aedat"),  # AEDAT 2.0, by the convention of the training recordings
+}
 FORMATS = (*RECORDING_FORMATS, "gif", "html", "png", "npz")
+# No aedat: its convention matters to those who read it.
 DEFAULT_FORMATS = {True: ("bin", "aedat4", "hdf5", "gif", "html", "png", "npz"), False: ("png", "npz")}
 SHOWN = 40  # recordings on the page and in the GIF
 
@@ -87,7 +94,7 @@ def _fill(
     }
     if samples.counts is not None:
         recordings = samples.recordings()
-        _write_recordings(folder, samples, recordings, names, formats, common, rows, model.classes)
+        _write_recordings(folder, samples, recordings, names, formats, common, rows, model)
         _write_views(folder, samples, recordings, formats, model.classes)
         if "png" in formats:
             save_png(folder / "samples.png", image_grid(colour_counts(samples.counts.sum(1))))
@@ -117,8 +124,9 @@ def _write_recordings(
     formats: Sequence[str],
     common: dict[str, Any],
     rows: list[tuple[Any, ...]],
-    classes: tuple[str, ...],
+    model: Model,
 ) -> None:
+    classes, data = model.classes, model.config.data
     edges = " ".join(map(str, samples.edges.tolist())) if samples.edges is not None else ""
     for kind in formats:
         if kind not in RECORDING_FORMATS:
@@ -126,10 +134,14 @@ def _write_recordings(
         top, suffix = RECORDING_FORMATS[kind]
         for n, (name, events) in enumerate(zip(names, recordings, strict=True)):
             label = classes[samples.labels[n]]
-            path = folder / top / label / f"{name}{suffix}"
+            stem = f"cifar10_{label}_{n}" if (kind, data.name) == ("aedat", "dvs_cifar10") else name
+            path = folder / top / label / f"{stem}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
             provenance = {**common, "index": n, "label": label, "edges_us": edges}
-            write(path, events, provenance=provenance if kind != "bin" else None)
+            if kind in ("bin", "aedat"):  # which have no place for it
+                write(path, events, convention=data.convention if kind == "aedat" else None)
+            else:
+                write(path, events, provenance=provenance)
             rows.append(_row(folder, path, label, int(samples.seeds[n]), events))
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from event_tools import EventFileError
 from event_tools.datasets import Recordings, open_recordings
+from event_tools.dvs_cifar10 import open_dvs_cifar10, training_part
 from event_tools.profile import RateCurve
-from neurogen.config import DataConfig
+from neurogen.config import RECORDINGS, DataConfig
 from neurogen.data.digits import SENSOR
 from neurogen.data.errors import DataError
 from neurogen.data.images import ImageData, has_image_splits, open_idx_data, open_image_folder
@@ -38,13 +39,14 @@ def open_data(config: DataConfig, steps: int, split: str, scaling: Scaling | Non
     if split not in SPLITS:
         raise ValueError(f"expected split to be {', '.join(SPLITS)}, got {split!r}")
     path = find_path(config)
-    if config.name not in ("digits", "nmnist", "recordings"):
+    if config.name not in RECORDINGS:
         images, own_test = _open_images(config, path, split)
         return images.subset(_chosen(config, len(images), split, own_test))
     source, classes, own_test = _open_source(config, path, split)
     counts, edges = prepared_counts(source, config, steps)
     labels = np.array([classes.index(name) for name in source.classes])[source.labels]
-    index = _chosen(config, len(source), split, own_test)
+    first = training_part(source.labels) if config.name == "dvs_cifar10" else None
+    index = _chosen(config, len(source), split, own_test, first)
     size = (counts.shape[-1], counts.shape[-2])
     given = scaling or Scaling(config.scaling, config.scale or 1.0, config.fit, config.resolution, size)
     if given.sensor_size != size:
@@ -82,11 +84,17 @@ def _open_images(config: DataConfig, path: Path, split: str) -> tuple[ImageData,
 
 def _open_source(config: DataConfig, path: Path, split: str) -> tuple[Recordings, tuple[str, ...], bool]:
     """The recordings that hold a split, the training set's classes, and whether there is a test split of its own."""
+    if config.name == "dvs_cifar10":
+        try:
+            whole = open_dvs_cifar10(path, convention=config.convention)
+        except EventFileError as error:
+            raise DataError(str(error)) from None
+        return whole, whole.classes, False
     sensor = SENSOR if config.name in ("digits", "nmnist") else None
-    train, test = (_try_open(path, part, sensor) for part in ("train", "test"))
+    train, test = (_try_open(path, part, sensor, config.convention) for part in ("train", "test"))
     if train is None or test is None:
         try:
-            whole = train or open_recordings(path, None, sensor)
+            whole = train or open_recordings(path, None, sensor, config.convention)
         except EventFileError as error:
             raise DataError(str(error)) from None
         return whole, whole.classes, False
@@ -98,10 +106,10 @@ def _open_source(config: DataConfig, path: Path, split: str) -> tuple[Recordings
     return (test if split == "test" else train), train.classes, True
 
 
-def _try_open(path: Path, part: str, sensor: tuple[int, int] | None) -> Recordings | None:
+def _try_open(path: Path, part: str, sensor: tuple[int, int] | None, convention: str) -> Recordings | None:
     place = archive_of_split(path, part)
     try:
-        return open_recordings(place, part, sensor)
+        return open_recordings(place, part, sensor, convention)
     except EventFileError as error:
         if place != path:  # Train.zip or Test.zip is there, and it is damaged or holds something else
             raise DataError(str(error)) from None
@@ -112,10 +120,16 @@ def _labels_of(recordings: Recordings) -> set[str]:
     return {recordings.classes[k] for k in np.unique(recordings.labels)}
 
 
-def _chosen(config: DataConfig, items: int, split: str, own_test: bool) -> NDArray[np.int64]:
-    """Which of a source's items belong to a split, in the source's order."""
+def _chosen(
+    config: DataConfig, items: int, split: str, own_test: bool, first: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """Which of a source's items belong to a split, in the source's order; first: those that a rule trains on."""
     order: NDArray[Any] = np.random.Generator(np.random.Philox(key=HOLD_OUT_KEY)).permutation(items)
-    if not own_test:
+    if first is not None:
+        order = order[first[order] != (split == "test")]
+        if not len(order):
+            raise DataError(f"expected {TEST_SHARE} recordings or more of a class, nine parts to train on and one to test; add some")
+    elif not own_test:
         tests = items // TEST_SHARE
         if not tests:
             raise DataError(

@@ -15,6 +15,11 @@ PLACES = {
     "nmnist": ("n-mnist", "N-MNIST", "NMNIST", "nmnist"),
     "mnist": ("mnist", "MNIST"),
     "fashion": ("fashion-mnist", "FashionMNIST", "fashion"),
+    "dvs_cifar10": ("DVS-CIFAR10", "CIFAR10-DVS", "CIFAR10DVS", "cifar10-dvs", "dvs-cifar10"),
+}
+HINTS = {
+    "nmnist": "data.path to a folder or .zip with Train/<label>/<n>.bin",
+    "dvs_cifar10": "data.path to a folder with airplane/cifar10_airplane_0.aedat ... or airplane.zip ...",
 }
 
 
@@ -37,9 +42,7 @@ def find_path(config: DataConfig) -> Path:
     if config.download and config.name in ("mnist", "fashion"):
         return _download(config.name)
     looked = " or ".join(str(root / PLACES[config.name][0]) for root in _roots())
-    hint = (
-        "data.path to a folder or .zip with Train/<label>/<n>.bin" if config.name == "nmnist" else "data.download=true"
-    )
+    hint = HINTS.get(config.name, "data.download=true")
     raise DataError(f"expected {config.name} in {looked}, found none; put it there or set {hint}")
 
 
@@ -67,7 +70,7 @@ def _lone_archive(path: Path) -> Path:
 
 
 def _holds_data(path: Path, name: str) -> bool:
-    if name != "nmnist":
+    if name not in ("nmnist", "dvs_cifar10"):
         return path.is_dir() and any(path.rglob("train-images*idx3-ubyte*"))
     return path.is_file() or (path.is_dir() and any(path.iterdir()))
 

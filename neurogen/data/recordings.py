@@ -123,6 +123,7 @@ def prepared_counts(source: Recordings, config: DataConfig, steps: int) -> Prepa
     """(counts (M, T, 2, H, W) memory-mapped, edges (M, T + 1)) of every recording, from the cache or made now."""
     names = source.names if source.path.is_dir() else ()
     settings = {"layout": LAYOUT, "steps": steps, "binning": config.binning, "denoise": config.denoise}
+    settings |= {} if source.convention in (None, "jaer") else {"convention": source.convention}
     try:
         key = source_key(source.path, names, **settings, chosen=_digest(source), sensor=source.sensor_size)
         folder = built(cache_dir() / "recordings" / key, lambda place: _prepare(source, config, steps, place))
@@ -141,7 +142,7 @@ def measured_scaling(config: DataConfig, data: RecordingData) -> Scaling:
         return dataclasses.replace(scaling, peaks=peaks)
     if config.scale is not None:
         return scaling
-    return dataclasses.replace(scaling, scale=measure_scale(data.prepared, data.index))
+    return dataclasses.replace(scaling, scale=measure_scale(data.prepared, data.index, scaling))
 
 
 def _digest(source: Recordings) -> str:

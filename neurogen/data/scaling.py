@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from event_tools.counts import bilinear_matrix, undo_resize
+from event_tools.counts import bilinear_matrix, spread, sum_blocks, undo_resize
 from neurogen.data.errors import DataError
 
 TOP_QUANTILE = 0.99
@@ -22,8 +22,8 @@ CHUNK = 1024  # recordings measured at once
 
 @dataclass(frozen=True)
 class Scaling:
-    """kind: dataset or recording; scale: counts per model unit (dataset); fit: crop, resize or none; resolution: of the
-    model's frames; sensor_size: (width, height); peaks: median max - min of each class (recording)."""
+    """kind: dataset or recording; scale: counts per model unit (dataset); fit: crop, resize, sum or none; resolution:
+    of the model's frames; sensor_size: (width, height); peaks: median max - min of each class (recording)."""
 
     kind: str
     scale: float
@@ -44,9 +44,21 @@ class Scaling:
                 f"expected a {self.resolution}x{self.resolution} sensor for data.fit=none, got {width}x{height}; "
                 f"set data.fit to crop or resize"
             )
+        if self.fit == "sum" and (width != height or width % self.resolution):
+            raise DataError(
+                f"expected data.resolution to divide a square sensor for data.fit=sum, got {self.resolution} and "
+                f"{width}x{height}; set data.fit to crop or resize"
+            )
+
+    @property
+    def factor(self) -> int:
+        """Pixels of the sensor along a pixel of the model, for fit=sum."""
+        return self.sensor_size[0] // self.resolution
 
     def fitted(self, counts: NDArray[Any]) -> NDArray[Any]:
-        """(..., H, W) counts cropped (a view) or resized (float32) to (..., R, R), still in counts."""
+        """(..., H, W) counts cropped (a view), summed (int64) or resized (float32) to (..., R, R), still in counts."""
+        if self.fit == "sum":
+            return sum_blocks(counts, self.factor)
         if self.fit == "resize":
             rows, columns = (bilinear_matrix(self.resolution, n).astype(np.float32) for n in counts.shape[-2:])
             return rows @ counts.astype(np.float32) @ columns.T
@@ -57,7 +69,7 @@ class Scaling:
         """Counts (N, T, 2, H, W) to model units (N, T, 2, R, R)."""
         fitted = self.fitted(counts)
         if self.kind == "dataset":
-            return fitted / np.float32(self.scale)
+            return (fitted / np.float32(self.scale)).astype(np.float32, copy=False)
         return fitted * (2 / _peaks(fitted).astype(np.float32))[:, None, None, None, None] - np.float32(1)
 
     def measure_peaks(self, counts: NDArray[Any]) -> NDArray[np.float64]:
@@ -69,20 +81,28 @@ class Scaling:
     ) -> NDArray[np.float64]:
         """Model units (N, T, 2, R, R) to expected counts at the sensor's size (N, T, 2, H, W).
 
-        Cropped frames are placed back where they were cut. kind=recording takes each one's peak, or its label's.
+        Cropped frames are placed back where they were cut, summed ones shared out over their squares of pixels.
+        kind=recording takes each one's peak, or its label's.
         """
         width, height = self.sensor_size
-        x = np.asarray(values, np.float64)
-        if self.kind == "dataset":
-            x = x * self.scale
-        else:
-            x = (x + 1) / 2 * self._chosen_peaks(labels, peaks)[:, None, None, None, None]
+        x = self.expected(values, labels, peaks)
+        if self.fit == "sum":
+            return spread(x, self.factor)
         if self.fit == "resize":
             return undo_resize(x, (height, width))
         full = np.zeros((*x.shape[:-2], height, width))
         top, left = self._corner()
         full[..., top : top + self.resolution, left : left + self.resolution] = x
         return full
+
+    def expected(
+        self, values: NDArray[Any], labels: NDArray[np.int64] | None = None, peaks: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Model units (N, T, 2, R, R) to expected counts of that size; labels and peaks as in `undo`."""
+        x = np.asarray(values, np.float64)
+        if self.kind == "dataset":
+            return x * self.scale
+        return (x + 1) / 2 * self._chosen_peaks(labels, peaks)[:, None, None, None, None]
 
     @property
     def background(self) -> float:
@@ -110,11 +130,16 @@ class Scaling:
         return (height - self.resolution) // 2, (width - self.resolution) // 2
 
 
-def measure_scale(counts: NDArray[np.integer[Any]], index: NDArray[np.int64]) -> float:
-    """The smallest count that 99 % of the non-zero cells of counts[index] do not exceed; 1 where all are zero."""
+def measure_scale(counts: NDArray[np.integer[Any]], index: NDArray[np.int64], scaling: Scaling | None = None) -> float:
+    """The smallest count that 99 % of the non-zero cells of counts[index] do not exceed; 1 where all are zero.
+
+    Cells are those of the sensor, or of the model where `scaling` sums them up.
+    """
     histogram = np.zeros(1 << 16, np.int64)
     for start in range(0, len(index), CHUNK):
         part = counts[index[start : start + CHUNK]]
+        if scaling is not None and scaling.fit == "sum":
+            part = np.minimum(scaling.fitted(part), len(histogram) - 1)
         histogram += np.bincount(part[part > 0], minlength=len(histogram))
     if not histogram.any():
         return 1.0
