@@ -190,7 +190,7 @@ class SpikingPrior(nn.Module):
         if codes.ndim <= 2 + bool(self.config.bits):
             return codes, labels
         several = self.order.sequences
-        return self.order.tokens(codes), None if labels is None else labels.repeat_interleave(several)
+        return self.order.tokens(codes.long()), None if labels is None else labels.repeat_interleave(several)
 
     def _drawn(
         self, logits: Tensor, uniforms: Tensor, temperature: float, top_k: int | None, top_p: float | None

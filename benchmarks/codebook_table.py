@@ -1,0 +1,113 @@
+"""The rows of `benchmarks/codebooks.py` as markdown, and one picture: variants as rows, time as columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurogen.pictures import colour_counts
+
+Row = dict[str, Any]
+SHOWN_DIGITS = (2, 3, 7)
+REALISM = ("count_w1", "on_share_w1", "log_isi_w1", "rate_tv", "spatial_js", "pixel_tv", "alternation", "support")
+
+
+def tables(out: Path, titles: Mapping[str, str]) -> str:
+    """Markdown of every set in `out` that has rows."""
+    parts = []
+    for name, rows in found(out, titles).items():
+        parts += [f"### {name}", _main(rows, titles), _realism(rows, titles), _probes(rows, titles)]
+    return "\n\n".join(parts)
+
+
+def found(out: Path, titles: Mapping[str, str]) -> dict[str, dict[str, Row]]:
+    """{set: {variant: row}}, in the order of `titles`."""
+    sets = {}
+    for folder in sorted(path for path in out.iterdir() if path.is_dir()):
+        rows = {key: json.loads((folder / f"{key}.json").read_text()) for key in titles if _there(folder, key)}
+        if rows:
+            sets[folder.name] = rows
+    return sets
+
+
+def draw(out: Path, titles: Mapping[str, str]) -> None:
+    """OUT/codebooks.png: a real recording, then what each variant invented, its T frames side by side, three digits."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    sets = found(out, titles)
+    lines = [(name, key) for name, rows in sets.items() for key in ("real", *rows)]
+    figure, axes = pyplot.subplots(len(lines), 1, figsize=(12, 1.05 * len(lines)), squeeze=False)
+    for axis, (name, key) in zip(axes[:, 0], lines, strict=True):
+        source = key if key != "real" else next(iter(sets[name]))
+        with np.load(out / name / f"{source}.npz") as arrays:
+            counts = arrays["real" if key == "real" else "generated"][list(SHOWN_DIGITS)]  # (3, T, 2, H, W)
+        colours = np.pad(colour_counts(counts, top=8.0), [(0, 0), (0, 0), (0, 0), (1, 1), (1, 1)])
+        frames = np.concatenate(
+            [np.concatenate(list(digit), -1) for digit in np.pad(colours, [(0, 0)] * 4 + [(0, 4)])], -1
+        )
+        axis.imshow(np.moveaxis(frames, 0, -1), interpolation="nearest", aspect="equal")
+        axis.set_ylabel(f"{name}\n{titles.get(key, key)}", rotation=0, ha="right", va="center", fontsize=8)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.tight_layout(pad=0.3)
+    figure.savefig(out / "codebooks.png", dpi=110)
+    pyplot.close(figure)
+
+
+def _there(folder: Path, key: str) -> bool:
+    return (folder / f"{key}.json").is_file()
+
+
+def _main(rows: Mapping[str, Row], titles: Mapping[str, str]) -> str:
+    columns: dict[str, Callable[[Row], str]] = {
+        "bits a site": lambda r: f"{r['bits_per_site']:.0f}",
+        "squared error": lambda r: f"{r['mse']:.3f}",
+        "codes used": _use,
+        "bits of codes: training": lambda r: f"{r['bits']['train']:.0f}",
+        "held out, best on the way": lambda r: f"{r['bits']['validation']:.0f}, {r['best_validation_bits']:.0f}",
+        "test": lambda r: f"{r['bits']['test']:.0f}",
+        "bits of counts given codes": lambda r: f"{r['counts_bits']:.0f}",
+        "in all": lambda r: f"{r['total_bits']:.0f}",
+        "read: real, rebuilt, generated": lambda r: ", ".join(f"{100 * v:.0f} %" for v in r["recognised"].values()),
+        "seconds: first stage, prior, 200 samples": lambda r: ", ".join(
+            "-" if v is None else f"{v:.0f}" for v in r["seconds"].values()
+        ),
+    }
+    return _markdown("codes", columns, {titles[key]: row for key, row in rows.items()})
+
+
+def _use(row: Row) -> str:
+    use = row["use"]
+    if "perplexity" in use:
+        return f"perplexity {use['perplexity']:.0f}, {use['used']} of {use['of']}"
+    return f"{use['bit_entropy']:.2f} bits each, {use['dead_bits']} of {use['of']} dead"
+
+
+def _realism(rows: Mapping[str, Row], titles: Mapping[str, str]) -> str:
+    first = next(iter(rows.values()))
+    lines = {"floor: training recordings": first["realism"]["floor"]}
+    lines |= {f"{titles[key]}, reconstructed": row["realism"]["reconstructed"] for key, row in rows.items()}
+    lines |= {f"{titles[key]}, generated": row["realism"]["generated"] for key, row in rows.items()}
+    return _markdown("distance to the test", {n: lambda r, n=n: f"{r[n]:.3f}" for n in REALISM}, lines)
+
+
+def _probes(rows: Mapping[str, Row], titles: Mapping[str, str]) -> str:
+    names = list(next(iter(rows.values()))["probes"])
+    parts = []
+    for figure, what in (("mse", "squared error"), ("cell_tv", "histogram of counts"), ("rate_tv", "rate curve")):
+        columns = {n: lambda r, n=n, figure=figure: f"{r['probes'][n][figure]:.3f}" for n in names}
+        parts.append(_markdown(f"{what}, slices", columns, {titles[key]: row for key, row in rows.items()}))
+    return "\n\n".join(parts)
+
+
+def _markdown(corner: str, columns: Mapping[str, Callable[[Row], str]], rows: Mapping[str, Row]) -> str:
+    head = f"| {' | '.join((corner, *columns))} |\n|{'---|' * (len(columns) + 1)}"
+    body = (f"| {title} | {' | '.join(show(row) for show in columns.values())} |" for title, row in rows.items())
+    return "\n".join((head, *body))

@@ -1,0 +1,208 @@
+"""The fair table of codebooks: what each form of codes costs, keeps and invents, on real and simulated N-MNIST.
+
+    python benchmarks/codebooks.py --prepare simulated.zip --mnist MNIST_FOLDER --nmnist N-MNIST.zip
+    python benchmarks/codebooks.py --nmnist N-MNIST.zip --simulated simulated.zip [--out runs/codebooks]
+        [--device cuda] [--jobs 8] [--steps 1.0] [--sets real,simulated] [--variants temporal,joint,...]
+    python benchmarks/codebooks.py --table [--out runs/codebooks]
+
+The first makes the simulated set: the digits of the real one (recording n is MNIST's image n - 1), seen by
+`event_tools.simulator` along N-MNIST's saccades. The second trains every variant by `neurogen train`, then measures it
+(`codebook_rows.py`), `--jobs` variants at once, in processes of their own; what is there already is kept, so it can be
+stopped and given again. `--steps 0.01` is a quick look. One JSON line per variant. The third prints the tables as
+markdown and draws OUT/codebooks.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+FIRST_STEPS, START = 6000, 150
+QUICK = 0.05  # share of the steps below which nothing is worth shifted codes
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A first stage (name of its run, settings of FIRST) and a prior over its codes (configuration, settings)."""
+
+    title: str
+    first: str
+    first_settings: tuple[str, ...]
+    prior_config: str
+    prior_settings: tuple[str, ...]
+    prior_steps: int
+
+
+FIRST = "tts_vqvae/nmnist-small"
+TEMPORAL, PER_STEP, SPIKE = "prior/nmnist-small", "prior/nmnist-small-per-step", "prior/nmnist-small-spike"
+VARIANTS = {
+    "temporal": Variant("temporal", "temporal", (), TEMPORAL, (), 700),
+    "independent": Variant(
+        "per step, independent", "per_step", ("codebook.kind=per_step",), PER_STEP, ("model.over=step",), 1500
+    ),
+    "joint": Variant("per step, joint", "per_step", ("codebook.kind=per_step",), PER_STEP, (), 1500),
+    "spike": Variant("spike, 8 bits", "spike", ("codebook.kind=spike",), SPIKE, (), 1500),
+    "repeated": Variant("temporal, slices repeated", "repeated", ("codebook.kind=repeated",), TEMPORAL, (), 700),
+    # as many bits a site as the temporal codes have
+    "joint-4": Variant(
+        "per step of 4 rows, joint",
+        "per_step-4",
+        ("codebook.kind=per_step", "codebook.size=4"),
+        PER_STEP,
+        ("model.codes=4",),
+        1500,
+    ),
+    "spike-2": Variant(
+        "spike, 2 bits", "spike-2", ("codebook.kind=spike", "codebook.width=2"), SPIKE, ("model.bits=2",), 1500
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prepare", type=Path, help="write the simulated set into this .zip")
+    parser.add_argument("--mnist", type=Path, help="folder of MNIST's idx files, for --prepare")
+    parser.add_argument("--nmnist", type=Path, help="real N-MNIST")
+    parser.add_argument("--simulated", type=Path, help="what --prepare wrote")
+    parser.add_argument("--out", type=Path, default=Path("runs/codebooks"))
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--steps", type=float, default=1.0, help="factor of all training lengths")
+    parser.add_argument("--sets", default="real,simulated")
+    parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--table", action="store_true")
+    options = parser.parse_args()
+    if options.prepare:
+        prepare(options.prepare, options.mnist, options.nmnist)
+    elif options.table:
+        from codebook_table import draw, tables
+
+        print(tables(options.out, {key: variant.title for key, variant in VARIANTS.items()}))
+        draw(options.out, {key: variant.title for key, variant in VARIANTS.items()})
+    else:
+        data = {"real": options.nmnist, "simulated": options.simulated}
+        run_all({name: data[name].resolve() for name in options.sets.split(",")}, options)
+
+
+def prepare(path: Path, mnist: Path, real: Path) -> None:
+    """The digits of the real recordings once more, simulated: an archive with the same names."""
+    from event_tools import write
+    from event_tools.atomic import replacing
+    from event_tools.simulator import simulate
+    from neurogen.config import DataConfig
+    from neurogen.data.images import open_idx_data
+
+    config = DataConfig(name="mnist", resolution=28, channels=1, fit="none")
+    digits = {split: open_idx_data(config, mnist, split.lower()) for split in ("Train", "Test")}
+    with zipfile.ZipFile(real) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".bin")]
+    with (
+        replacing(path) as temporary,
+        tempfile.TemporaryDirectory() as folder,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in sorted(names):
+            split, label, file = name.split("/")
+            n = int(Path(file).stem) - 1
+            if str(digits[split].labels[n]) != label:
+                raise SystemExit(f"{name}: expected MNIST's label {digits[split].labels[n]}; is this N-MNIST's order?")
+            events = simulate(digits[split].pixels[n, 0] / 255.0, (34, 34), seed=n + 60_000 * (split == "Test"))
+            write(Path(folder) / file, events)
+            archive.write(Path(folder) / file, name)
+
+
+def run_all(data: dict[str, Path], options: argparse.Namespace) -> None:
+    """Train and measure every variant on every set; first stages go first, since priors wait for them."""
+    from neurogen.config import load_config
+    from neurogen.data import open_data
+    from train import find_config
+
+    for path in data.values():  # counts are cached once, before many processes want them
+        config = load_config(find_config(FIRST), [f"data.path={path}"])
+        open_data(config.data, config.model.steps, "train")
+        open_data(config.data, config.model.steps, "test")
+    chosen = {key: VARIANTS[key] for key in options.variants.split(",")}
+    failures = []
+    with ThreadPoolExecutor(options.jobs) as pool:
+        firsts: dict[Path, Future[None]] = {}
+        rows = []
+        for name in data:
+            for variant in chosen.values():
+                run = options.out / name / f"first-{variant.first}"
+                if run not in firsts:
+                    firsts[run] = pool.submit(train_first, run, variant, data[name], options)
+        for name in data:
+            for key, variant in chosen.items():
+                first = options.out / name / f"first-{variant.first}"
+                rows.append(pool.submit(finish_row, firsts[first], first, name, key, variant, data[name], options))
+        for row in rows:
+            try:
+                print(json.dumps(row.result()), flush=True)
+            except subprocess.CalledProcessError as error:
+                failures.append(f"{' '.join(map(str, error.cmd))}\n{error.stderr[-2000:]}")
+    for failure in failures:
+        sys.stderr.write(f"failed: {failure}\n")
+    raise SystemExit(1 if failures else 0)
+
+
+def train_first(run: Path, variant: Variant, path: Path, options: argparse.Namespace) -> None:
+    steps = max(3, round(FIRST_STEPS * options.steps))
+    settings = [f"data.path={path}", *variant.first_settings]
+    if steps < 10 * START:
+        settings.append(f"codebook.start={max(1, steps // 10)}")
+    train(run, FIRST, settings, steps, options)
+
+
+def finish_row(
+    ready: Future[None],
+    first: Path,
+    name: str,
+    key: str,
+    variant: Variant,
+    path: Path,
+    options: argparse.Namespace,
+) -> dict[str, object]:
+    ready.result()
+    prior, row = options.out / name / f"prior-{key}", options.out / name / f"{key}.json"
+    steps = max(3, round(variant.prior_steps * options.steps))
+    settings = [f"first_stage={first}", *variant.prior_settings]
+    if options.steps < QUICK:
+        settings.append("shift=0")  # 25 times fewer codes to compute
+    train(prior, variant.prior_config, settings, steps, options)
+    if not row.is_file():
+        command = [HERE / "codebook_rows.py", prior, "--data", path, "--out", row, "--device", options.device]
+        launch([*command, "--set", name, "--variant", key])
+    return json.loads(row.read_text())
+
+
+def train(run: Path, config: str, settings: list[str], steps: int, options: argparse.Namespace) -> None:
+    """`neurogen train`, unless the run is finished; its seconds go beside it where nothing interrupted it."""
+    if (run / "model" / "config.yaml").is_file():
+        return
+    settings = [*settings, f"device={options.device}", "train.threads=1", f"train.steps={steps}"]
+    settings += [f"train.warmup={min(100, steps // 10)}", f"train.validate_every={max(1, steps // 15)}"]
+    new, started = not run.exists(), time.perf_counter()
+    launch(["-m", "neurogen", "train", config, *settings, "--out", run, *([] if new else ["--resume"])])
+    if new:
+        figures = {"seconds": round(time.perf_counter() - started, 1), "steps": steps, "jobs": options.jobs}
+        run.with_name(f"{run.name}.seconds.json").write_text(json.dumps(figures))
+
+
+def launch(arguments: list[object]) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])}
+    command = [sys.executable, *map(str, arguments)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+if __name__ == "__main__":
+    main()
