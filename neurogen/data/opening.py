@@ -128,7 +128,7 @@ def _chosen(
     if first is not None:
         order = order[first[order] != (split == "test")]
         if not len(order):
-            raise DataError(f"expected {TEST_SHARE} recordings or more of a class, nine parts to train on and one to test; add some")
+            raise DataError(f"expected {TEST_SHARE} recordings or more of a class, nine in ten are trained on; add some")
     elif not own_test:
         tests = items // TEST_SHARE
         if not tests:
