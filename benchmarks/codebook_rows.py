@@ -34,7 +34,7 @@ from event_tools.atomic import replacing
 from event_tools.filters import crop
 from event_tools.profile import RateCurve
 from event_tools.realism import compare
-from neurogen.codebook.usage import usage
+from neurogen.codebook.usage import use_figures
 from neurogen.data import RecordingData, open_data
 from neurogen.model import CHUNK, Model
 from neurogen.recognition import CountClassifier
@@ -87,7 +87,7 @@ def measure(model: Model, data: dict[str, RecordingData]) -> tuple[dict[str, obj
             sum(p.numel() for p in part.parameters()) for part in (model.stored.first_stage, model.stored.prior)
         ],
         "bits_per_site": bits_per_site(model),
-        "use": code_use(model, codes),
+        "use": use_figures(model.code_form.items_first(codes), model.code_form),
         "bits": bits,
         **faithfulness(model, test, values),
     }
@@ -151,16 +151,6 @@ def bits_per_item(model: Model, data: RecordingData) -> float:
     codes = model.code_form.items_first(model.encode(data.batch(index))).to(model.device)
     labels = torch.from_numpy(data.labels[index]).to(model.device)
     return model.stored.prior.bits_per_code(codes, labels, batch=64) * model.stored.prior.codes_per_item
-
-
-def code_use(model: Model, codes: Tensor) -> dict[str, float]:
-    form = model.code_form
-    if not form.bits:
-        use = usage(codes, form.size)
-        return {"perplexity": use.perplexity, "used": use.used, "of": form.size}
-    share = form.items_first(codes).double().mean((0, 1, 3, 4)).clamp(1e-12, 1 - 1e-12)  # of each bit
-    entropy = -(share * share.log2() + (1 - share) * (1 - share).log2())
-    return {"bit_entropy": float(entropy.mean()), "dead_bits": int((entropy < 0.01).sum()), "of": form.bits}
 
 
 def faithfulness(model: Model, test: RecordingData, values: Tensor) -> dict[str, float]:

@@ -86,8 +86,8 @@ def _main(rows: Mapping[str, Row], titles: Mapping[str, str]) -> str:
 def _use(row: Row) -> str:
     use = row["use"]
     if "perplexity" in use:
-        return f"perplexity {use['perplexity']:.0f}, {use['used']} of {use['of']}"
-    return f"{use['bit_entropy']:.2f} bits each, {use['dead_bits']} of {use['of']} dead"
+        return f"perplexity {use['perplexity']:.0f}, {use['dead_codes']:.0f} dead"
+    return f"{use['bit_entropy']:.2f} bits each, {use['dead_bits']:.0f} dead"
 
 
 def _realism(rows: Mapping[str, Row], titles: Mapping[str, str]) -> str:

@@ -33,38 +33,35 @@ QUICK = 0.05  # share of the steps below which nothing is worth shifted codes
 
 @dataclass(frozen=True)
 class Variant:
-    """A first stage (name of its run, settings of FIRST) and a prior over its codes (configuration, settings)."""
+    """A first stage (name of its run, configuration, settings) and a prior over its codes (configuration, settings)."""
 
     title: str
     first: str
+    first_config: str
     first_settings: tuple[str, ...]
     prior_config: str
     prior_settings: tuple[str, ...]
     prior_steps: int
 
 
-FIRST = "tts_vqvae/nmnist-small"
-TEMPORAL, PER_STEP, SPIKE = "prior/nmnist-small", "prior/nmnist-small-per-step", "prior/nmnist-small-spike"
+def _variant(title: str, first: str, config: str, steps: int, ours: str = "", priors: str = "") -> Variant:
+    name = f"nmnist-small{config}"
+    return Variant(
+        title, first, f"tts_vqvae/{name}", tuple(ours.split()), f"prior/{name}", tuple(priors.split()), steps
+    )
+
+
 VARIANTS = {
-    "temporal": Variant("temporal", "temporal", (), TEMPORAL, (), 700),
-    "independent": Variant(
-        "per step, independent", "per_step", ("codebook.kind=per_step",), PER_STEP, ("model.over=step",), 1500
-    ),
-    "joint": Variant("per step, joint", "per_step", ("codebook.kind=per_step",), PER_STEP, (), 1500),
-    "spike": Variant("spike, 8 bits", "spike", ("codebook.kind=spike",), SPIKE, (), 1500),
-    "repeated": Variant("temporal, slices repeated", "repeated", ("codebook.kind=repeated",), TEMPORAL, (), 700),
+    "temporal": _variant("temporal", "temporal", "", 700),
+    "independent": _variant("per step, independent", "per_step", "-per-step", 1500, priors="model.over=step"),
+    "joint": _variant("per step, joint", "per_step", "-per-step", 1500),
+    "spike": _variant("spike, 8 bits", "spike", "-spike", 1500),
+    "repeated": _variant("temporal, slices repeated", "repeated", "-repeated", 700),
     # as many bits a site as the temporal codes have
-    "joint-4": Variant(
-        "per step of 4 rows, joint",
-        "per_step-4",
-        ("codebook.kind=per_step", "codebook.size=4"),
-        PER_STEP,
-        ("model.codes=4",),
-        1500,
+    "joint-4": _variant(
+        "per step of 4 rows, joint", "per_step-4", "-per-step", 1500, "codebook.size=4", "model.codes=4"
     ),
-    "spike-2": Variant(
-        "spike, 2 bits", "spike-2", ("codebook.kind=spike", "codebook.width=2"), SPIKE, ("model.bits=2",), 1500
-    ),
+    "spike-2": _variant("spike, 2 bits", "spike-2", "-spike", 1500, "codebook.width=2", "model.bits=2"),
 }
 
 
@@ -128,7 +125,7 @@ def run_all(data: dict[str, Path], options: argparse.Namespace) -> None:
     from train import find_config
 
     for path in data.values():  # counts are cached once, before many processes want them
-        config = load_config(find_config(FIRST), [f"data.path={path}"])
+        config = load_config(find_config("tts_vqvae/nmnist-small"), [f"data.path={path}"])
         open_data(config.data, config.model.steps, "train")
         open_data(config.data, config.model.steps, "test")
     chosen = {key: VARIANTS[key] for key in options.variants.split(",")}
@@ -160,7 +157,7 @@ def train_first(run: Path, variant: Variant, path: Path, options: argparse.Names
     settings = [f"data.path={path}", *variant.first_settings]
     if steps < 10 * START:
         settings.append(f"codebook.start={max(1, steps // 10)}")
-    train(run, FIRST, settings, steps, options)
+    train(run, variant.first_config, settings, steps, options)
 
 
 def finish_row(
