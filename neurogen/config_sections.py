@@ -139,12 +139,14 @@ class ModelConfig(Section):
 
 
 class CodebookConfig(Section):
-    """The temporal codebook: one row is a trajectory of T vectors."""
+    """What a code is, and how the codebook learns."""
 
+    kind: Literal["temporal", "repeated", "per_step", "spike"] = "temporal"
+    """temporal: a row for T steps of a site; repeated: one vector for all; per_step: a row for each; spike: bits."""
     size: Annotated[int, Field(ge=2)] = 1024
-    """K, rows."""
+    """K, rows (kind=spike has none)."""
     width: Positive = 256
-    """Channels per time step; a row has T * width values."""
+    """Channels per time step; a temporal row has T * width values, and kind=spike codes width bits a step."""
     learning: Literal["gradient", "ema"] = "gradient"
     """gradient: as published; ema: running means with start from data."""
     commitment: Weight = 1.0
@@ -154,13 +156,17 @@ class CodebookConfig(Section):
     decay: Fraction = 0.99
     """EMA decay of counts and sums."""
     start: Natural = 0
-    """Steps without quantisation; k-means over the last one's latents starts the table (0: the first batch's)."""
+    """Steps without quantisation; k-means over latents of the last ones starts the table (0: of the first batch)."""
     revive_every: Natural = 50
     """Steps between replacing rarely used rows by latents of the batch; 0 never."""
     revive_below: Fraction = 0.03
     """A row is rare when its EMA count is below this share of the mean count."""
     revive_until: Fraction = 0.85
     """Share of the run after which rows are left alone."""
+    entropy: Weight = 0.1
+    """kind=spike: weight of what a bit's entropy lacks, on average, of entropy_target."""
+    entropy_target: Fraction = 0.5
+    """kind=spike: bits; 0.5 is a bit that is 1 in 11 % of all places, or in 89 %."""
 
 
 class LossConfig(Section):

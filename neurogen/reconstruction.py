@@ -10,7 +10,7 @@ import torch
 
 from event_tools import write
 from event_tools.atomic import filling
-from neurogen.codebook.usage import usage
+from neurogen.codebook.usage import use_figures
 from neurogen.data import classes_in_turn, open_data
 from neurogen.model import Model
 from neurogen.pictures import colour_counts, image_grid, save_png
@@ -32,13 +32,8 @@ def reconstruct_test_items(model: Model, out: Path, count: int, data: Path | Non
     x = test.batch(index, None)
     codes = model.encode(x)
     values = model.decode(codes)
-    use = usage(codes, model.config.codebook.size)
-    figures: dict[str, Any] = {
-        "items": len(index),
-        "mse": float(torch.mean((values - x) ** 2)),
-        "perplexity": float(use.perplexity),
-        "used_codes": int(use.used),
-    }
+    figures: dict[str, Any] = {"items": len(index), "mse": float(torch.mean((values - x) ** 2))}
+    figures |= use_figures(model.code_form.items_first(codes), model.code_form)
     samples = model.finish(values, codes, test.labels[index])
     with filling(out) as partial:
         if samples.counts is not None:

@@ -1,8 +1,8 @@
 """The form of codes: what one item's codes are, for whoever stores, predicts or draws them.
 
-temporal   (N, h, w)         indices; one stands for all T steps of its site
-per_step   (T, N, h, w)      indices, one for every step
-spike      (T, N, m, h, w)   bits 0 and 1
+temporal, repeated   (N, h, w)         int64 indices; one stands for all T steps of its site
+per_step, residual   (T, N, h, w)      int64 indices, one for every step
+spike                (T, N, m, h, w)   uint8 bits 0 and 1; what takes them takes any dtype
 """
 
 from __future__ import annotations
@@ -45,3 +45,12 @@ class CodeForm:
     def joined(self, parts: list[Tensor]) -> Tensor:
         """Several batches of codes as one."""
         return torch.cat(parts, self.item_axis)
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """values: (T, N, D, h, w), gradient passes straight through; codes: of the codebook's form; loss: scalar."""
+
+    values: Tensor
+    codes: Tensor
+    loss: Tensor

@@ -40,9 +40,8 @@ def kmeans(vectors: Tensor, size: int, generator: torch.Generator) -> tuple[Tens
 
 def totals(vectors: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """How many vectors each row holds (size,), and their sum (size, D)."""
-    counts = torch.bincount(codes, minlength=size).to(vectors.dtype)
-    sums = torch.zeros(size, vectors.shape[1], dtype=vectors.dtype, device=vectors.device)
-    return counts, sums.index_add_(0, codes, vectors)
+    counts = vectors.new_zeros(size).index_add_(0, codes, vectors.new_ones(len(codes)))  # bincount makes a GPU wait
+    return counts, vectors.new_zeros(size, vectors.shape[1]).index_add_(0, codes, vectors)
 
 
 def smooth_mean(counts: Tensor, sums: Tensor) -> Tensor:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from torch import nn
 
-from neurogen.codebook import TemporalCodebook
+from neurogen.codebook import SpikeCodebook, TableCodebook
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
     """{"encoder", "decoder", "codebook", "prior", "total"}; parts a model does not have count 0.
 
-    The codebook's table counts however it learns. The two 1x1 convolutions around it count in the total only.
+    The codebook's table counts however it learns; spike codes have none. The two 1x1 convolutions around it count in
+    the total only.
     """
     counts = {"encoder": 0, "decoder": 0, "codebook": 0, "prior": 0, "total": _parameters(model)}
     codebook = getattr(model, "codebook", None)
-    if isinstance(codebook, TemporalCodebook):
-        counts["encoder"], counts["decoder"] = _parameters(model.encoder), _parameters(model.decoder)
+    if not isinstance(codebook, (TableCodebook, SpikeCodebook)):
+        counts["prior"] = counts["total"]
+        return counts
+    counts["encoder"], counts["decoder"] = _parameters(model.encoder), _parameters(model.decoder)
+    if isinstance(codebook, TableCodebook):
         counts["codebook"] = codebook.table.numel()
         if codebook.config.learning == "ema":
             counts["total"] += counts["codebook"]
-    else:
-        counts["prior"] = counts["total"]
     return counts
 
 

@@ -1,11 +1,12 @@
-"""The temporal-codebook spiking VQ-VAE (first stage of TTS-VQVAE).
+"""The temporal-codebook spiking VQ-VAE (first stage of TTS-VQVAE), and its kin with other codes.
 
-    x -> T steps -> encoder -> z (T, N, D, h, w) -> one codebook row per site for all T -> decoder -> read-out
+    x -> T steps -> encoder -> z (T, N, D, h, w) -> codebook: one row per site for all T -> decoder -> read-out
 
 Kind `gated` is the published network (arXiv 2405.14474 and its release, which we follow where they differ); kind
-`spiking` is a plain chain conv - BN - LIF whose layers exchange spikes only, except the codebook and the read-out,
-which live on the host. Shapes: T time steps, N batch, D code width, h w sites. Membranes are reset at the start of
-every call.
+`spiking` is a plain chain conv - BN - LIF whose layers exchange spikes only, except a codebook's table and the
+read-out, which live on the host. Codebooks of other kinds have other codes (`code_form`); with spikes for codes, z is
+what drives the encoder's last neurons, and all from the first layer to the read-out is spikes. Shapes: T time steps,
+N batch, D code width, h w sites. Membranes are reset at the start of every call.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from neurogen.blocks import (
     group_norm,
     upsample,
 )
-from neurogen.codebook import CodeForm, TemporalCodebook
+from neurogen.codebook import CodeForm, make_codebook
 from neurogen.coding import to_steps
 from neurogen.config import GatedConfig, NeuronConfig, SpikingConfig, StageOneConfig
 from neurogen.full_precision import wide
@@ -37,7 +38,7 @@ from neurogen.neurons import make_gate
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """values: as the input, model units; codes: (N, h, w) int64; quantiser_loss: scalar."""
+    """values: as the input, model units; codes: of the codebook's form; quantiser_loss: scalar."""
 
     values: Tensor
     codes: Tensor
@@ -82,9 +83,14 @@ class GatedDecoder(nn.Sequential):
 
 
 class SpikingEncoder(nn.Module):
-    """(T, N, C, H, W) -> (T, N, D, h, w): spikes up to a plain convolution with batch norm, which is z."""
+    """(T, N, C, H, W) -> (T, N, D, h, w): spikes up to a plain convolution with batch norm, which is z.
 
-    def __init__(self, channels: int, width: int, direct: bool, config: SpikingConfig, neurons: NeuronConfig) -> None:
+    drives: whether z drives neurons; then the norm's scale and shift are learned, as before all others.
+    """
+
+    def __init__(
+        self, channels: int, width: int, direct: bool, drives: bool, config: SpikingConfig, neurons: NeuronConfig
+    ) -> None:
         super().__init__()
         self.direct = direct
         widths = config.widths
@@ -96,7 +102,7 @@ class SpikingEncoder(nn.Module):
                 parts.append(ConvBNLIF(widths[level], widths[level], 3, 1, neurons))
         parts += [SpikingResidual(widths[-1], neurons) for _ in range(config.blocks)]
         self.body = nn.Sequential(*parts)
-        self.head = nn.Sequential(nn.Conv2d(widths[-1], width, 1, bias=False), nn.BatchNorm2d(width, affine=False))
+        self.head = nn.Sequential(nn.Conv2d(widths[-1], width, 1, bias=False), nn.BatchNorm2d(width, affine=drives))
 
     def forward(self, x: Tensor) -> Tensor:
         spikes = self.stem.forward_constant(x[0], len(x)) if self.direct else self.stem(x)
@@ -104,7 +110,10 @@ class SpikingEncoder(nn.Module):
 
 
 class SpikingDecoder(nn.Sequential):
-    """(T, N, D, h, w) code rows -> spikes (T, N, widths[0], H / 2, W / 2). Its first layer belongs to the host."""
+    """(T, N, D, h, w) code rows -> spikes (T, N, widths[0], H / 2, W / 2).
+
+    Its first layer belongs to the host, unless codes are spikes.
+    """
 
     def __init__(self, width: int, config: SpikingConfig, neurons: NeuronConfig) -> None:
         widths = config.widths
@@ -137,12 +146,13 @@ class TTSVQVAE(nn.Module):
             _check_chip_neuron(config.neurons)
             spiking = model.spiking
             self.code_shape = (data.resolution >> len(spiking.widths),) * 2
-            self.encoder = SpikingEncoder(data.channels, width, model.coding == "direct", spiking, config.neurons)
+            direct, drives = model.coding == "direct", config.codebook.kind == "spike"
+            self.encoder = SpikingEncoder(data.channels, width, direct, drives, spiking, config.neurons)
             self.quant_conv, self.post_quant_conv = nn.Identity(), nn.Identity()
             body = SpikingDecoder(width, spiking, config.neurons)
             features, kernel, upscale = spiking.widths[0], 5, 2
         readout = ReadOut(features, data.channels, kernel, upscale, model.readout, model.steps, model.output)
-        self.codebook = TemporalCodebook(config.codebook, model.steps)
+        self.codebook = make_codebook(config.codebook, model.steps, config.neurons)
         self.decoder = nn.Sequential(body, readout)
 
     @property
@@ -161,13 +171,13 @@ class TTSVQVAE(nn.Module):
         return Reconstruction(self._decoded(quantised.values), quantised.codes, quantised.loss)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Codes (N, h, w) int64 of x; the codebook does not learn."""
+        """Codes of x (`code_form`); the codebook does not learn."""
         return self.codebook.assign(self.latents(x))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Images or recordings, model units, of codes (N, h, w)."""
+        """Images or recordings, model units, of codes (`code_form`)."""
         functional.reset_net(self)
-        return self._decoded(self.codebook.lookup(codes))
+        return self._decoded(self.codebook.lookup(codes).to(self.last_layer.dtype))
 
     def latents(self, x: Tensor) -> Tensor:
         """What the codebook takes, (T, N, D, h, w)."""

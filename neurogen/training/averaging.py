@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """average <- decay average + (1 - decay) weights, over floating parameters and buffers; decay 0 is off."""
+    """average <- decay average + (1 - decay) weights, over floating parameters and buffers; decay 0 is off.
+
+    A buffer that comes, goes or changes its size (what a codebook gathers before its start) is taken as it is.
+    """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.module, self.decay = module, decay
@@ -23,11 +26,13 @@ class WeightAverage:
         """Take the weights of this step in."""
         if not self.decay:
             return
-        for name, tensor in self.module.state_dict().items():
-            if tensor.is_floating_point():
-                self.state[name].lerp_(tensor, 1 - self.decay)
+        state = self.module.state_dict()
+        for name, tensor in state.items():
+            if name not in self.state or self.state[name].shape != tensor.shape or not tensor.is_floating_point():
+                self.state[name] = tensor.detach().clone()
             else:
-                self.state[name].copy_(tensor)
+                self.state[name].lerp_(tensor, 1 - self.decay)
+        self.state = {name: self.state[name] for name in state}
 
     @contextmanager
     def applied(self) -> Iterator[None]:

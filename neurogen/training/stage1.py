@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from neurogen.blocks.shared_norm import unmoved_statistics
-from neurogen.codebook.usage import usage
+from neurogen.codebook.usage import use_figures, use_names
 from neurogen.config import StageOneConfig
 from neurogen.data import RecordingData, classes_in_turn, describe_data, open_data
 from neurogen.losses import StageOneObjective
@@ -59,7 +59,9 @@ class StageOneSystem:
         if config.train.init_from:
             _start_from(self.main, config.train.init_from)
         rates = tuple(f"rate/{name}" for name in neuron_names(self.main))
-        self.columns = (*LOSSES, "perplexity", "used_codes", "dead_codes", "val_mse", "val_perplexity", *rates)
+        self.form = self.main.code_form
+        use = use_names(self.form)
+        self.columns = (*LOSSES, *use, "val_mse", f"val_{use[0]}", *rates)
         self.codes: list[Tensor] = []
         self.plain: Callable[[nn.Module], nn.Module] | None = None
 
@@ -82,9 +84,8 @@ class StageOneSystem:
             self.descents["discriminator"].step()
         means = {name: value / len(parts) for name, value in figures.items()}
         if log:
-            use = usage(all_rows(torch.cat([codes.flatten() for codes in self.codes])), config.codebook.size)
+            means |= use_figures(all_rows(torch.cat([self.form.items_first(codes) for codes in self.codes])), self.form)
             self.codes.clear()
-            means |= {"perplexity": use.perplexity, "used_codes": use.used, "dead_codes": use.dead}
         return means
 
     def _descend(self, x: Tensor, codes: Tensor | None, whole: Tensor, step: int, log: bool) -> dict[str, float]:
@@ -120,7 +121,7 @@ class StageOneSystem:
             return [None] * len(parts)
         with unmoved_statistics(self.main):
             latents = torch.cat([self.main.latents(part) for part in parts], 1)
-        return self.main.codebook.learn(latents).chunk(len(parts))
+        return self.main.codebook.learn(latents).chunk(len(parts), self.form.item_axis)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -135,10 +136,11 @@ class StageOneSystem:
             x = self.held_out.batch(np.arange(start, min(start + VALIDATION_BATCH, items))).to(self.device)
             out = self.main(x)
             errors.append((out.values - x).square().mean((*range(1, x.dim()),)).double())
-            codes.append(out.codes.flatten())
+            codes.append(self.form.items_first(out.codes))
         self.main.train()
-        use = usage(torch.cat(all_parts(codes, batches)), self.config.codebook.size)
-        return {"val_mse": float(torch.cat(all_parts(errors, batches)).mean()), "val_perplexity": use.perplexity}
+        use = use_figures(torch.cat(all_parts(codes, batches)), self.form)
+        name = use_names(self.form)[0]
+        return {"val_mse": float(torch.cat(all_parts(errors, batches)).mean()), f"val_{name}": use[name]}
 
     @torch.no_grad()
     def pictures(self, folder: Path, step: int) -> None:
@@ -153,9 +155,10 @@ class StageOneSystem:
 
     def finish(self, folder: Path, figures: dict[str, float]) -> None:
         """Write the model folder."""
+        name = use_names(self.form)[0]
         use: dict[str, float | str] = {
             "held-out mse": round(figures["val_mse"], 6),
-            "held-out perplexity": round(figures["val_perplexity"], 2),
+            f"held-out {name.replace('_', ' ')}": round(figures[f"val_{name}"], 2),
         }
         if self.crop_note:
             use["crop"] = self.crop_note
