@@ -27,6 +27,7 @@ from turns import Work, take_turns
 
 from neurogen.blocks import Downsample, Folded, GatedResidual, SpikingAttention
 from neurogen.config import StageOneConfig, load_config
+from neurogen.full_precision import wide
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.neurons import LIF, Gate, tune_allocator
 from train import find_config
@@ -117,7 +118,7 @@ class Stepped(nn.Module):
         xs = [self._laid_out(step) for step in x.unbind(1)]
         for layer in model.encoder:  # type: ignore[union-attr]
             xs = through(layer, xs)
-        quantised = model.codebook(torch.stack(each(model.quant_conv, xs)))
+        quantised = model.codebook(wide(torch.stack(each(model.quant_conv, xs))))
         xs = each(model.post_quant_conv, [self._laid_out(step) for step in quantised.values.unbind()])
         for layer in model.decoder[0]:  # type: ignore[union-attr]
             xs = through(layer, xs)
