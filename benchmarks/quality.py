@@ -3,7 +3,7 @@
     python benchmarks/quality.py RUN [--data PATH] [--samples 200] [--seed 0]
 
 One JSON line per figure. `reconstruction`: the test split through the first stage. `prior`: bits per code on training,
-validation and test codes. `rates`: share of neurons that fire, by layer. `recognition`: share of recordings or images
+validation and test codes, and bits of all codes of an item. `rates`: share of neurons that fire, by layer. `recognition`: share of recordings or images
 that a small classifier, trained on the training split, gives their label. `realism` (recordings): distances of
 `event_tools.realism` to the test recordings, cropped as the model's frames are, for generated recordings, the true
 counts and their reconstructions placed anew, and training recordings with the same labels (the floor); another floor
@@ -27,7 +27,7 @@ from event_tools import Events, Frames, to_events
 from event_tools.filters import crop
 from event_tools.profile import RateCurve
 from event_tools.realism import compare
-from neurogen.codebook.usage import usage
+from neurogen.codebook.usage import use_figures
 from neurogen.data import Data, RecordingData, open_data
 from neurogen.model import Model
 from neurogen.neurons import tune_allocator
@@ -57,7 +57,10 @@ def main() -> None:
     report("rates", firing_rates(model.stored.first_stage, batch(test, 64)))
     if model.stored.prior is None:
         return
-    report("prior", {f"{split}_bits_per_code": bits_per_code(model, part) for split, part in data.items()})
+    bits = {split: bits_per_code(model, part) for split, part in data.items()}
+    report("prior", {f"{split}_bits_per_code": value for split, value in bits.items()})
+    each = model.stored.prior.codes_per_item
+    report("prior", {f"{split}_bits_per_item": value * each for split, value in bits.items()})
     labels = test.labels if model.stored.prior_config.model.classes else None
     wanted = None if labels is None else np.resize(labels, options.samples)
     samples = model.sample(options.samples, labels=wanted, seed=options.seed)
@@ -85,8 +88,7 @@ def batch(data: Data, count: int) -> Tensor:
 
 def reconstruction(model: Model, test: Data, codes: Tensor, values: Tensor) -> None:
     x = batch(test, len(test))
-    use = usage(codes, model.config.codebook.size)
-    figures = {"items": len(x), "perplexity": use.perplexity, "used_codes": use.used}
+    figures = {"items": len(x), **use_figures(model.code_form.items_first(codes), model.code_form)}
     figures["mse"] = float((values - x).square().mean())
     if isinstance(test, RecordingData):
         true = test.scaling.fitted(test.counts).astype(np.float64)
@@ -124,7 +126,7 @@ def bits_per_code(model: Model, data: Data) -> float:
     index = np.linspace(0, len(data) - 1, min(len(data), CODED)).astype(int)
     conditional = model.stored.prior_config.model.classes > 0
     labels = torch.from_numpy(data.labels[index]) if conditional else None
-    return model.stored.prior.bits_per_code(model.encode(data.batch(index)), labels)
+    return model.stored.prior.bits_per_code(model.code_form.items_first(model.encode(data.batch(index))), labels)
 
 
 def shown(data: Data, count: int | None = None) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
