@@ -2,12 +2,13 @@
 
     python benchmarks/quality.py RUN [--data PATH] [--samples 200] [--seed 0]
 
-One JSON line per figure. `reconstruction`: the test split through the first stage. `prior`: bits per code on training,
-validation and test codes, and bits of all codes of an item. `rates`: share of neurons that fire, by layer. `recognition`: share of recordings or images
-that a small classifier, trained on the training split, gives their label. `realism` (recordings): distances of
-`event_tools.realism` to the test recordings, cropped as the model's frames are, for generated recordings, the true
-counts and their reconstructions placed anew, and training recordings with the same labels (the floor); another floor
-is one half of the training recordings against the other. `copies`: distance to the nearest training recording.
+One JSON line per figure. `reconstruction`: the test split through the first stage. `prior`: bits per code, and of all
+codes of an item, on training, validation and test codes. `rates`: share of neurons that fire, by layer. `recognition`:
+share of recordings or images that a small classifier, trained on the training split, gives their label. `realism`
+(recordings): distances of `event_tools.realism` to the test recordings, cropped as the model's frames are, for
+generated recordings, the true counts and their reconstructions placed anew, and training recordings with the same
+labels (the floor); another floor is one half of the training recordings against the other. `copies`: distance to the
+nearest training recording.
 """
 
 from __future__ import annotations
