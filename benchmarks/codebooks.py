@@ -187,7 +187,7 @@ def train(run: Path, config: str, settings: list[str], steps: int, options: argp
     if (run / "model" / "config.yaml").is_file():
         return
     settings = [*settings, f"device={options.device}", "train.threads=1", f"train.steps={steps}"]
-    settings += [f"train.warmup={min(100, steps // 10)}", f"train.validate_every={max(1, steps // 15)}"]
+    settings += [f"train.warmup={min(100, steps // 10)}", f"train.validate_every={steps // 15 if steps > 100 else 0}"]
     new, started = not run.exists(), time.perf_counter()
     launch(["-m", "neurogen", "train", config, *settings, "--out", run, *([] if new else ["--resume"])])
     if new:
