@@ -29,7 +29,7 @@ from neurogen.progress import bar
 from neurogen.training.averaging import WeightAverage
 from neurogen.training.checkpoint import load_newest, save_checkpoint
 from neurogen.training.descent import Descent
-from neurogen.training.device import choose_device
+from neurogen.training.device import choose_device, repeatable
 from neurogen.training.distributed import (
     any_process,
     check_equal,
@@ -91,7 +91,7 @@ def train_run(config: Config, out: Path, resume: bool = False, on_grid: OnGrid |
         torch.set_num_threads(config.train.threads)
     if config.train.tensorboard:
         check_tensorboard()
-    with processes(choose_device(config.device)) as device:
+    with processes(choose_device(config.device)) as device, repeatable():
         if leader_says(lambda: open_run(out, config, resume)):
             _say(f"{out} is finished; sample it, or raise train.steps to go on")
             return out
@@ -137,14 +137,16 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
     with _signals() as received, bar(f"training {out.name}", train.steps if leads else None, start) as progress:
         for step in range(start, train.steps):
             done, last = step + 1, step + 1 == train.steps
-            logging = last or _due(train.log_every, done)
+            logging, validating = last or _due(train.log_every, done), _due(train.validate_every, done) and not last
             figures = _step(system, step, logging)
+            if logging or validating:
+                figures = _of_all(figures)
             if descent.moved:
                 average.update()
-            if _due(train.validate_every, done) and not last:
+            if validating:
                 with average.applied():
                     figures |= system.validate()
-            if log is not None and (logging or len(figures) > 1):
+            if log is not None and (logging or validating):
                 log.write(done, figures)
             if _due(train.picture_every, done) and not last:
                 with average.applied():
@@ -171,13 +173,17 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
 
 
 def _step(system: System, step: int, logging: bool) -> dict[str, float]:
-    """One step on this process's share of the batch; figures are those of the whole batch where `logging`."""
+    """One step on this process's share of the batch."""
     train, seed = system.config.train, system.config.seed
     for descent in system.descents.values():
         descent.set_rate(step)
     torch.manual_seed(step_seed(seed, DROPOUT_STREAM, step, rank()))
-    figures = system.step(batch_items(seed, step, system.items, train.batch_size, rank(), world()), step, logging)
-    if not logging or world() == 1:
+    return system.step(batch_items(seed, step, system.items, train.batch_size, rank(), world()), step, logging)
+
+
+def _of_all(figures: dict[str, float]) -> dict[str, float]:
+    """Figures of the whole batch from those of the processes' shares."""
+    if world() == 1 or not figures:
         return figures
     means = averaged(torch.tensor(list(figures.values()), dtype=torch.float64))
     return dict(zip(figures, means.tolist(), strict=True))
@@ -222,7 +228,7 @@ def _state(system: System, average: WeightAverage) -> dict[str, Any]:
 
 def _restore(system: System, average: WeightAverage, out: Path, device: torch.device) -> int:
     """Load the newest checkpoint; returns the steps done, 0 where there is none."""
-    state = load_newest(out, device)
+    state = load_newest(out)
     if state is None:
         return 0
     try:
@@ -230,7 +236,7 @@ def _restore(system: System, average: WeightAverage, out: Path, device: torch.de
             module.load_state_dict(state["modules"][name])
         for name, descent in system.descents.items():
             descent.load_state_dict(state["descents"][name])
-        average.state = state["average"]
+        average.state = {name: tensor.to(device) for name, tensor in state["average"].items()}
     except (KeyError, RuntimeError, ValueError) as error:
         raise TrainingError(
             f"expected checkpoints of this network in {out}, they are of another ({mismatch(error)}); start a new run"

@@ -1,0 +1,150 @@
+"""What one process and two do alike: small trainings in float64, recorded; run as a script, one of several processes.
+
+python -m tests.neurogen.training.together FOLDER        with torchrun's environment: records FOLDER/<name>-<rank>.pt
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from neurogen.config import Config, dump_config, load_config, parse_config
+from neurogen.data import ImageData, RecordingData
+from neurogen.processes import rank
+from neurogen.training import train_run
+from neurogen.training.distributed import processes
+from neurogen.training.prior import PriorSystem
+from neurogen.training.stage1 import StageOneSystem
+from tests.neurogen.training.runs import prior_run_config, stage1_config
+
+GATED = {
+    "kind": "gated",
+    "steps": 2,
+    "readout": "step",
+    "output": "linear",
+    "gated": {"width": 32, "multipliers": [1, 1], "blocks": 1, "attention": [8], "latent": 8},
+}
+
+
+def variant(config: Config, **sections: Any) -> Config:
+    """The configuration with some settings of some sections replaced."""
+    values = yaml.safe_load(dump_config(config))
+    for name, change in sections.items():
+        values[name] = values[name] | change if isinstance(change, dict) else change
+    return parse_config(values)
+
+
+def trainings(recordings: Path, first_stage: Path) -> dict[str, Config]:
+    """Name -> configuration of what both record."""
+    spiking = stage1_config(recordings, steps=7, log_every=2, validate_every=3)
+    data = {"flip": True, "validation": 7}  # not as many as a multiple of the processes, and less than a batch
+    gated = variant(
+        spiking,
+        data=data | {"resolution": 16},
+        model=GATED,
+        codebook={"learning": "gradient"},
+        losses={"reconstruction": "l1", "normalise": True},
+        train={"lr": 1e-3, "average": 0.9},
+    )
+    judged = {"adversarial": True, "adversarial_start": 3, "discriminator_layers": 1, "discriminator_width": 8}
+    prior = prior_run_config(first_stage, steps=6, validate_every=2)
+    return {
+        "spiking": variant(spiking, data=data, losses={"normalise": True}),
+        "gated": gated,
+        "gated-in-parts": variant(gated, train={"accumulate": 2}),
+        "means-in-parts": variant(gated, train={"accumulate": 2}, codebook={"learning": "ema"}),
+        "judged": variant(spiking, losses=judged),
+        "prior": variant(prior, model={"dropout": 0.0}),
+        "prior-in-parts": variant(prior, model={"dropout": 0.0}, train={"accumulate": 2}),
+    }
+
+
+@contextmanager
+def float64() -> Iterator[None]:
+    """Networks are made, and items come, in float64 while the block runs."""
+    kinds: list[Any] = [ImageData, RecordingData]
+    batches, before = [kind.batch for kind in kinds], torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        for kind, batch in zip(kinds, batches, strict=True):
+            kind.batch = lambda self, *given, batch=batch: batch(self, *given).double()
+        yield
+    finally:
+        torch.set_default_dtype(before)
+        for kind, batch in zip(kinds, batches, strict=True):
+            kind.batch = batch
+
+
+def record(config: Config, out: Path) -> dict[str, Any]:
+    """Train in float64 into `out`; weights and buffers after every step, and the items that this process took."""
+    seen: dict[str, Any] = {"weights": [], "buffers": [], "items": []}
+    kind: Any = StageOneSystem if config.system == "tts_vqvae" else PriorSystem
+    step = kind.step
+
+    def recorded(self: Any, index: Tensor, number: int, log: bool) -> dict[str, float]:
+        figures = step(self, index, number, log)
+        modules = nn.ModuleList(self.modules.values())
+        seen["weights"].append(nn.utils.parameters_to_vector(modules.parameters()).detach().clone())
+        buffers = [buffer.detach().flatten().double() for buffer in modules.buffers()]
+        seen["buffers"].append(torch.cat([torch.zeros(0), *buffers]))
+        seen["items"].append(index)
+        return figures
+
+    kind.step = recorded
+    try:
+        with float64():
+            train_run(config, out)
+    finally:
+        kind.step = step
+    return seen
+
+
+def run_two(module: str, arguments: Sequence[str], **environment: str) -> list[subprocess.CompletedProcess[str]]:
+    """Two processes of one thread, started as torchrun would, and how they ended."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    shared = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", module, *arguments]
+    started = [
+        subprocess.Popen(
+            command,
+            env=shared | {"RANK": i, "LOCAL_RANK": i} | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in "01"
+    ]
+    ended = []
+    try:
+        for process in started:
+            said, talk = process.communicate(timeout=300)
+            ended.append(subprocess.CompletedProcess(command, process.returncode, said, talk))
+    finally:
+        for process in started:
+            process.kill()
+    return ended
+
+
+def main(folder: Path) -> None:
+    """Record every configuration of `folder` as one of several processes."""
+    torch.set_num_threads(1)
+    with processes(torch.device("cpu")):
+        for path in sorted(folder.glob("*.yaml")):
+            seen = record(load_config(path), folder / path.stem)
+            torch.save(seen, folder / f"{path.stem}-{rank()}.pt")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
