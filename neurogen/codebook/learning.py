@@ -41,7 +41,10 @@ def kmeans(vectors: Tensor, size: int, generator: torch.Generator) -> tuple[Tens
 def totals(vectors: Tensor, codes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """How many vectors each row holds (size,), and their sum (size, D)."""
     counts = vectors.new_zeros(size).index_add_(0, codes, vectors.new_ones(len(codes)))  # bincount makes a GPU wait
-    return counts, vectors.new_zeros(size, vectors.shape[1]).index_add_(0, codes, vectors)
+    sums = vectors.new_zeros(size, vectors.shape[1])
+    if vectors.is_cuda:  # index_add_ adds in no order there, and a run would not resume to the same bits
+        return counts, sums.index_put_((codes,), vectors, accumulate=True)
+    return counts, sums.index_add_(0, codes, vectors)
 
 
 def smooth_mean(counts: Tensor, sums: Tensor) -> Tensor:

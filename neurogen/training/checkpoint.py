@@ -34,15 +34,15 @@ def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> P
     return path
 
 
-def load_newest(run: Path, device: torch.device) -> dict[str, Any] | None:
-    """The newest checkpoint that can be read, or None where there are none.
+def load_newest(run: Path) -> dict[str, Any] | None:
+    """The newest checkpoint that can be read, on the CPU, or None where there are none.
 
     A damaged one is warned of and the one before taken; raises TrainingError where all are.
     """
     paths = _newest_first(run / FOLDER)
     for path in paths:
         try:
-            return torch.load(path, map_location=device, weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
         except (
             RuntimeError,
             EOFError,

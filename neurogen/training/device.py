@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from neurogen.training.errors import TrainingError
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """While the block runs, cuDNN takes only algorithms that give the same bits every time, so that runs resume."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
 
 
 def moved(x: Tensor, device: torch.device) -> Tensor:

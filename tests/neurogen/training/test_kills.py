@@ -25,7 +25,7 @@ from neurogen.training.checkpoint import FOLDER, load_newest, save_checkpoint
 from neurogen.training.stage1 import StageOneSystem  # what a trainer would import after the fork
 
 run, kills, config = Path(sys.argv[1]), int(sys.argv[2]), load_config(sys.argv[3]) if sys.argv[3:] else None
-rng, folder, wounded, newest, cpu = random.Random(0), run / FOLDER, 0, 0, torch.device("cpu")
+rng, folder, wounded, newest = random.Random(0), run / FOLDER, 0, 0
 torch.set_num_threads(1)
 warnings.simplefilter("error")  # load_newest warns of a checkpoint that it cannot read
 
@@ -56,7 +56,7 @@ for _ in range(kills):
     for path in folder.glob("step_*.pt"):
         state = torch.load(path, weights_only=True)
         assert config is not None or (state["weights"] == state["step"]).all()
-    state = load_newest(run, cpu)
+    state = load_newest(run)
     step = 0 if state is None else state["step"]
     assert step >= newest, "a kill lost steps that were saved"
     newest = step
