@@ -3,10 +3,10 @@
     python benchmarks/readers.py [SAMPLES] [--python /path/to/python ...] [--timeout 120] [--table]
 
 Without SAMPLES, real recordings (where the data are) and made ones are written in every format that event_tools writes;
-SAMPLES is a folder as `neurogen sample` writes it, whose .bin, .aedat4 and .h5 files are read instead. Each reader of a
-format (`peers.py`) runs in a process of its own, with the first of the given interpreters that has it installed, so
-that it need not share neurogen's environment, and is stopped after the time-out: some readers wait for ever on a
-packet table that they do not like. One JSON line per format and reader: files, events, equal (true, false, or null
+SAMPLES is a folder as `neurogen sample` writes it, whose .bin, .aedat4, .h5 and .aedat files are read instead. Each
+reader of a format (`peers.py`) runs in a process of its own, with the first of the given interpreters that has it
+installed, so that it need not share neurogen's environment, and is stopped after the time-out: some readers wait for
+ever on a packet table that they do not like. One JSON line per format and reader: files, events, equal (true, false, or null
 where the reader is not installed), and why not; --table prints them for people. The exit status is 1 where events of
 SAMPLES differ or a reader of them fails; formats that a reader is known not to read are part of the table.
 """
@@ -68,7 +68,13 @@ CASES = {
     "npy": Case(".npy", "npy"),
     "CSV": Case(".csv", "csv"),
 }
-SAMPLED = {".bin": ("bin", "nmnist"), ".aedat4": ("aedat4", "aedat4"), ".h5": ("hdf5", "hdf5 dsec")}
+SAMPLED: tuple[tuple[str, str, str, dict[str, Any]], ...] = (  # suffix, format, whose readers, how we read it
+    (".bin", "bin", "nmnist", {"sensor_size": (256, 240)}),
+    (".aedat4", "aedat4", "aedat4", {}),
+    (".h5", "hdf5", "hdf5 dsec", {}),
+    (".aedat", "aedat, spikingjelly", "aedat2 spikingjelly", {"convention": "spikingjelly"}),
+    (".aedat", "aedat, tonic", "aedat2 tonic", {"convention": "tonic"}),
+)
 
 
 def main() -> int:
@@ -93,7 +99,9 @@ def main() -> int:
     if options.table:
         print("\n".join(table(lines)))
     if not lines:
-        print(f"readers: {options.samples}: expected recordings (.bin, .aedat4, .h5), found none", file=sys.stderr)
+        print(
+            f"readers: {options.samples}: expected recordings (.bin, .aedat4, .h5, .aedat), found none", file=sys.stderr
+        )
     failed = options.samples and any(line["equal"] is False for line in lines)
     return 1 if failed or not lines else 0
 
@@ -103,9 +111,8 @@ def sampled(samples: Path) -> list[tuple[str, str, list[tuple[Path, Events]]]]:
     from event_tools import read
 
     cases = []
-    for suffix, (name, readers) in SAMPLED.items():
-        size = (256, 240) if suffix == ".bin" else None
-        files = [(path, read(path, sensor_size=size)) for path in sorted(samples.rglob(f"*{suffix}"))]
+    for suffix, name, readers, reading in SAMPLED:
+        files = [(path, read(path, **reading)) for path in sorted(samples.rglob(f"*{suffix}"))]
         if files:
             cases.append((name, readers, files))
     return cases
