@@ -87,7 +87,8 @@ def sample(
     top_p: Annotated[Optional[float], typer.Option(help="Only the likeliest codes that hold this probability.")] = None,  # noqa: UP045
     unfold: Annotated[bool, typer.Option("--unfold", help="Also lay the T frames side by side.")] = False,
     to: Annotated[
-        str, typer.Option(help="Some of bin, aedat4, hdf5, aedat, gif, html, png, npz, with commas; empty: all but aedat.")
+        str,
+        typer.Option(help="Some of bin, aedat4, hdf5, aedat, gif, html, png, npz, with commas; empty: all but aedat."),
     ] = "",
     device: Device = "auto",
 ) -> None:
@@ -137,7 +138,7 @@ def export_command(
     model: ModelPath,
     out: Annotated[Path, typer.Option(help="New folder for the files and the report.")],
     to: Annotated[str, typer.Option(help="Some of netx, nir, with commas.")] = "netx,nir",
-    part: Annotated[str, typer.Option(help="decoder or encoder.")] = "decoder",
+    part: Annotated[str, typer.Option(help="decoder, encoder, or whole where codes are spikes.")] = "decoder",
     data: Annotated[Optional[Path], typer.Option(help="Data to read instead of the model's own.")] = None,  # noqa: UP045
     codes: Annotated[str, typer.Option(help="What takes the decoder's codes: host, or neurons on the chip.")] = "host",
     readout: Annotated[
@@ -148,7 +149,7 @@ def export_command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a model's decoder or encoder for neuromorphic hardware, with a report that compares it spike by spike."""
+    """Write a model, or half of it, for neuromorphic hardware, with a report that compares it spike by spike."""
     from export import Refusal
     from neurogen.exporting import ExportOptions, export_model, summary
     from neurogen.model import load

@@ -1,4 +1,4 @@
-"""A model's decoder or encoder as files for neuromorphic hardware, with a report that shows what is lost on the way.
+"""A model or half of it as files for neuromorphic hardware, with a report that shows what is lost on the way.
 
     decoder.net   decoder.net.json   decoder.nir   samples.npz   report.json   report.html
 
@@ -29,7 +29,8 @@ from export.page import page
 from export.samples import samples
 from neurogen.data import classes_in_turn, open_data
 from neurogen.model import Model
-from neurogen.models.on_chip import Codes, Half, Last, decoder_half, encoder_half
+from neurogen.models.on_chip import Codes, Half, Last, decoder_half, encoder_half, whole
+from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.pictures import colour_counts, image_grid
 from neurogen.sampling import OutputError, check_free
 
@@ -40,10 +41,10 @@ SHOWN = 12  # of them on the page
 
 @dataclasses.dataclass(frozen=True)
 class ExportOptions:
-    """to: files to write; part: half of the model; codes, readout: who has both ends; per_channel: scales."""
+    """to: files to write; part: of the model; codes, readout: who has both ends; per_channel: scales."""
 
     to: Sequence[str] = TARGETS
-    part: Literal["decoder", "encoder"] = "decoder"
+    part: Literal["decoder", "encoder", "whole"] = "decoder"
     codes: Codes = "host"
     readout: Last = "host"
     per_channel: bool = False
@@ -56,13 +57,13 @@ class ExportOptions:
             raise OutputError(
                 "expected the package nir for --to nir, it is not there; pip install 'neurogen[nir]', or say --to netx"
             )
-        _one_of("--part", self.part, ("decoder", "encoder"))
+        _one_of("--part", self.part, ("decoder", "encoder", "whole"))
         _one_of("--codes", self.codes, ("host", "chip"))
         _one_of("--readout", self.readout, ("host", "membrane", "sigma"))
         if not self.to:
             raise OutputError(f"expected --to to list some of {','.join(TARGETS)}, got nothing")
-        if self.part == "encoder" and self.codes == "chip":
-            raise OutputError("expected --codes chip with --part decoder, an encoder takes no codes")
+        if self.part != "decoder" and self.codes == "chip":
+            raise OutputError(f"expected --codes chip with --part decoder, --part {self.part} takes no codes")
 
 
 def has_nir() -> bool:
@@ -80,7 +81,7 @@ def export_model(
     options = options or ExportOptions()
     check_free(out)
     stage = model.stored.first_stage
-    half = encoder_half(stage) if options.part == "encoder" else decoder_half(stage, options.codes, options.readout)
+    half = _part(stage, options)
     config = model.config.data if data is None else model.config.data.model_copy(update={"path": str(data)})
     test = open_data(config, model.config.model.steps, "test", scaling=model.stored.scaling)
     index = classes_in_turn(test.labels, COMPARED)
@@ -92,7 +93,8 @@ def export_model(
         report = export.report(chip, inputs.numpy(), network)
         values = {way: half.finish(torch.from_numpy(out).float()) for way, out in report.outputs.items()}
     errors = _errors(x, model.reconstruct(x), values)
-    title = f"{model.config.data.name}: the {options.part} of a spiking VQ-VAE on {report.chip.name}"
+    what = "all" if options.part == "whole" else f"the {options.part}"
+    title = f"{model.config.data.name}: {what} of a spiking VQ-VAE on {report.chip.name}"
     figures = {"part": options.part, "values": errors, **report.to_dict()}
     with filling(out) as folder:
         if "netx" in options.to:
@@ -126,6 +128,12 @@ def summary(figures: dict[str, Any], out: Path) -> dict[str, Any]:
         "accumulates a sample": totals["accumulates"],
         "µJ a sample, Loihi 1 constants": loihi1["microjoules"],
     }
+
+
+def _part(stage: TTSVQVAE, options: ExportOptions) -> Half:
+    if options.part == "whole":
+        return whole(stage, options.readout)
+    return encoder_half(stage) if options.part == "encoder" else decoder_half(stage, options.codes, options.readout)
 
 
 def settled(network: Network, half: Half) -> Network:

@@ -210,12 +210,11 @@ def _card(description: dict[str, Any]) -> str:
     lines = [
         f"# {stage1['system']} on {stage1['data']['name']}",
         "",
-        "A spiking generative model made with neurogen: temporal-codebook VQ-VAE of the "
-        f"{stage1['model']['kind']} kind, "
+        f"A spiking generative model made with neurogen: VQ-VAE of the {stage1['model']['kind']} kind, "
         + ("with a spiking transformer prior." if prior else "first stage only (no prior)."),
         "",
         f"- data: {stage1['data']['name']}, {sum(data['label_counts'])} training items, {len(data['classes'])} classes",
-        f"- time steps: {stage1['model']['steps']}; codebook: {stage1['codebook']['size']} rows",
+        f"- time steps: {stage1['model']['steps']}; codes: {_codes(stage1['codebook'])}",
         f"- first stage: {stage1['train']['steps']} steps of {stage1['train']['batch_size']}, seed {stage1['seed']}",
     ]
     if prior:
@@ -235,6 +234,15 @@ def _card(description: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _codes(codebook: dict[str, Any]) -> str:
+    kind, rows = codebook["kind"], f"one of {codebook['size']} rows"
+    if kind == "spike":
+        return f"spikes of {codebook['width']} neurons a site"
+    if kind in ("temporal", "repeated"):
+        return f"{rows} a site for all steps" + (", the same at each" if kind == "repeated" else "")
+    return f"{rows} a site and step"
 
 
 DATA_LICENCES = {

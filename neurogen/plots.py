@@ -23,6 +23,7 @@ PANELS = (
     ("discriminator weight", ("disc_weight",)),
     ("logits", ("logits_real", "logits_fake")),
     ("codebook use", ("perplexity", "used_codes")),
+    ("codebook use", ("bit_entropy", "bit_rate")),
     ("held-out mse", ("val_mse",)),
     ("held-out bits per code", ("val_bits_per_code",)),
 )
@@ -31,6 +32,8 @@ NAMES = {
     "logits_fake": "generated",
     "perplexity": "perplexity",
     "used_codes": "rows used since the last point",
+    "bit_entropy": "entropy of a bit",
+    "bit_rate": "share of ones",
 }
 ROWS_SHOWN = 48
 LOOK = colours()  # the player's
@@ -107,10 +110,27 @@ def rate_curves_figure(run: Path) -> Any:
     return figure
 
 
+def bits_figure(real: NDArray[np.integer], generated: NDArray[np.integer]) -> Any:
+    """How often each bit is 1 at each step in real and in generated codes, bits (N, T, m, h, w)."""
+    figure, (axis,) = _figure(1, 1, width=8.0, height=2.7)
+    rates = [bits.mean((0, 3, 4)).ravel() for bits in (real, generated)]  # step by step
+    steps, bits = real.shape[1:3]
+    places = np.arange(steps * bits)
+    for rate, colour, shift, name in zip(rates, (ON, OFF), (-0.2, 0.2), ("real", "generated"), strict=True):
+        axis.bar(places + shift, 100 * rate, width=0.4, color=colour, label=name)
+    for t in range(1, steps):
+        axis.axvline(t * bits - 0.5, color=INK, linewidth=0.8)
+    axis.set(ylabel="% of sites", xticks=[(t + 0.5) * bits - 0.5 for t in range(steps)])
+    axis.set_xticklabels([f"step {t + 1}" for t in range(steps)], fontsize=8)
+    axis.set_title(f"how often each of {bits} bits is 1", fontsize=10)
+    axis.legend(fontsize=8, frameon=False)
+    return figure
+
+
 def codebook_figure(real: NDArray[np.int64], generated: NDArray[np.int64], table: NDArray[Any], steps: int) -> Any:
     """Which rows real and generated codes choose, and the most used rows as (row, T x D) time cells.
 
-    real, generated: codes of any shape; table: (K, T * D), time major.
+    real, generated: codes of any shape; table: (K, T * D), time major; T is 1 where a row is of one step.
     """
     size = len(table)
     shares = [np.bincount(codes.ravel(), minlength=size) / codes.size for codes in (real, generated)]

@@ -13,15 +13,18 @@ from string import Template
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from event_tools import Events
 from event_tools.atomic import replacing
 from event_tools.realism import Row
 from event_tools.viewer import player_html
-from neurogen.codebook.usage import usage
+from neurogen.codebook import Codebook, CodeForm, TableCodebook
+from neurogen.codebook.usage import bit_usage, usage
 from neurogen.model import Model
-from neurogen.plots import codebook_figure, dark, loss_figure, rates_figure
+from neurogen.plots import bits_figure, codebook_figure, dark, loss_figure, rates_figure
 
 ROW_NAMES = {
     "count_w1": "events per recording",
@@ -40,6 +43,13 @@ FACT_NAMES = {
     "events_per_recording": "events in a generated recording, on average",
     "differ_on_the_chip": "of the decoder's neuron steps differ on a neuromorphic chip from the trained floats",
 }
+CELL = "a bright cell is a channel that is driven at that step, blue up, pink down."
+MEANING = {
+    "temporal": f"A row is a trajectory of T vectors, a sequence of time cells: {CELL}",
+    "repeated": f"A row is a vector that stands for all steps: {CELL}",
+    "per_step": f"A row is a vector that stands for one step: {CELL}",
+    "spike": "A code is the pattern of spikes that a site's neurons leave, one bit each at every step.",
+}
 PAGE = Path(__file__).with_name("report.html")
 
 
@@ -47,8 +57,8 @@ PAGE = Path(__file__).with_name("report.html")
 class ReportInput:
     """What the report shows.
 
-    figures: plain values by name; generated, real: (class, recording); generated_codes, real_codes: (N, h, w);
-    realism: rows with their floor; rates: firing rate by layer; runs: run folders by name.
+    figures: plain values by name; generated, real: (class, recording); generated_codes, real_codes: codes, of the
+    model's form; realism: rows with their floor; rates: firing rate by layer; runs: run folders by name.
     """
 
     title: str
@@ -66,14 +76,18 @@ class ReportInput:
 def write_report(path: Path, report: ReportInput) -> Path:
     """Write the page; beside, then renamed."""
     stored, config = report.model.stored, report.model.config
-    book = stored.first_stage.codebook.table.detach().cpu().numpy()
+    codebook, form = stored.first_stage.codebook, report.model.code_form
+    real, generated = (
+        form.items_first(torch.from_numpy(np.asarray(codes))) for codes in (report.real_codes, report.generated_codes)
+    )
     parts = (stored.first_stage, *([stored.prior] if stored.prior is not None else []))
     parameters = " and ".join(f"{sum(p.numel() for p in part.parameters()):,}" for part in parts)
     text = Template(PAGE.read_text(encoding="utf-8")).substitute(
         title=html.escape(report.title),
         lead=html.escape(
-            f"A {config.model.kind} temporal-codebook VQ-VAE over {config.model.steps} time steps and a spiking "
-            f"transformer prior over its {config.codebook.size} codes ({parameters} parameters), "
+            f"A {config.model.kind} {config.codebook.kind.replace('_', '-')}-codebook VQ-VAE over "
+            f"{config.model.steps} time steps and a spiking transformer prior over its {_codes(form)} "
+            f"({parameters} parameters), "
             f"trained on {sum(stored.data_info.label_counts):,} recordings."
         ),
         facts="".join(_fact(key, value) for key, value in report.figures.items()),
@@ -83,10 +97,9 @@ def write_report(path: Path, report: ReportInput) -> Path:
             f"<h3>{html.escape(name)}</h3>{_picture(f'{name} losses', loss_figure, run)}"
             for name, run in report.runs.items()
         ),
-        use=f"{_use('real', report.real_codes, len(book))} {_use('generated', report.generated_codes, len(book))}",
-        codebook=_picture(
-            "codebook use", codebook_figure, report.real_codes, report.generated_codes, book, config.model.steps
-        ),
+        meaning=MEANING[config.codebook.kind],
+        use=f"{_use('real', real, form)} {_use('generated', generated, form)}",
+        codebook=_picture("codebook use", _codebook_figure, codebook, real.numpy(), generated.numpy()),
         rates=_picture("firing rates", rates_figure, report.rates),
     )
     with replacing(path) as temporary:
@@ -147,12 +160,24 @@ def _ratio(row: Row) -> str:
     return f'<span class="{kind}" style="width: {length}px"></span>{ratio:.1f}'
 
 
-def _use(kind: str, codes: NDArray[np.int64], size: int) -> str:
-    import torch
+def _codes(form: CodeForm) -> str:
+    return f"{form.bits} bits a site and step" if form.bits else f"{form.size} codes"
 
-    found = usage(torch.from_numpy(np.asarray(codes)), size)
-    fired = f"{int(found.used)} of {size} rows fire"
-    return f"In {len(codes)} {kind} recordings {fired}, perplexity {found.perplexity:.0f}."
+
+def _use(kind: str, items: Tensor, form: CodeForm) -> str:
+    if form.bits:
+        bits = bit_usage(items)
+        told = f"a bit is 1 in {bits.rate:.0%} of places and has an entropy of {bits.entropy:.2f}, {bits.dead} are dead"
+        return f"In {len(items)} {kind} recordings {told}."
+    rows = usage(items, form.size)
+    return f"In {len(items)} {kind} recordings {rows.used} of {form.size} rows fire, perplexity {rows.perplexity:.0f}."
+
+
+def _codebook_figure(codebook: Codebook, real: NDArray[np.integer], generated: NDArray[np.integer]) -> Any:
+    if not isinstance(codebook, TableCodebook):
+        return bits_figure(real, generated)
+    table = codebook.table.detach().cpu().numpy()
+    return codebook_figure(real, generated, table, table.shape[1] // codebook.config.width)
 
 
 def _picture(alt: str, draw: Callable[..., Any], *arguments: Any) -> str:

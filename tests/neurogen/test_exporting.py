@@ -150,10 +150,13 @@ def test_a_folder_in_use_is_kept(model: Model, exported: Path) -> None:
     [
         ({"to": ("onnx",)}, "expected --to to list some of netx,nir, got 'onnx'"),
         ({"to": ()}, "expected --to to list some of netx,nir, got nothing"),
-        ({"part": "prior"}, "expected --part to be decoder or encoder, got 'prior'"),
+        ({"part": "prior"}, "expected --part to be decoder or encoder or whole, got 'prior'"),
         ({"codes": "cloud"}, "expected --codes to be host or chip, got 'cloud'"),
         ({"readout": "screen"}, "expected --readout to be host or membrane or sigma, got 'screen'"),
-        ({"part": "encoder", "codes": "chip"}, "expected --codes chip with --part decoder, an encoder takes no codes"),
+        (
+            {"part": "encoder", "codes": "chip"},
+            "expected --codes chip with --part decoder, --part encoder takes no codes",
+        ),
     ],
 )
 def test_wrong_options_are_one_sentence(options: dict[str, object], sentence: str) -> None:
