@@ -56,6 +56,7 @@ VARIANTS = {
     "independent": _variant("per step, independent", "per_step", "-per-step", 1500, priors="model.over=step"),
     "joint": _variant("per step, joint", "per_step", "-per-step", 1500),
     "spike": _variant("spike, 8 bits", "spike", "-spike", 1500),
+    "turn": _variant("spike, bits in turn", "spike", "-spike", 1500, priors="model.bits_in_turn=true"),
     "repeated": _variant("temporal, slices repeated", "repeated", "-repeated", 700),
     # as many bits a site as the temporal codes have
     "joint-4": _variant(

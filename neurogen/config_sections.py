@@ -208,7 +208,9 @@ class PriorModelConfig(Section):
     code_steps: Natural = 0
     """T of the first stage's codes; 0 where one code stands for all steps."""
     bits: Natural = 0
-    """Bits of a code, predicted together; 0 for codes that are indices."""
+    """Bits of a code; 0 for codes that are indices."""
+    bits_in_turn: bool = False
+    """Each bit of a code also given those before it; otherwise all at once, each alone."""
     over: Literal["map", "step", "joint"] = "map"
     """map: one code a site; codes of each step: one step's, T times independently (as published), or all in turn."""
     classes: Natural = 0
@@ -245,6 +247,8 @@ class PriorModelConfig(Section):
             )
         if self.bits and self.codes != 2:
             raise ValueError(f"expected codes=2 for codes of bits, got {self.codes}; a bit has two values")
+        if self.bits_in_turn and self.bits < 2:
+            raise ValueError(f"expected bits of 2 or more for bits_in_turn=true, got {self.bits}; set it to the bits")
         return self
 
 

@@ -96,10 +96,9 @@ def advance(prior: SpikingPrior, place: Place, drawing: Drawing) -> None:
     x = prior.embedding.at_fixed(place.tokens, position, place.labels).expand(prior.steps, -1, -1)
     for block, memory in zip(prior.blocks, place.memories, strict=True):
         x = block.step(x, memory, position)
-    logits = prior.read_out(x)
+    logits, drawn = prior.drawn(x, place.uniforms.index_select(1, position).squeeze(1), drawing)
     place.finite.logical_and_(torch.isfinite(logits).all())
-    given = place.tokens.index_select(1, position)
-    drawn = drawing(logits, place.uniforms.index_select(1, position).squeeze(1)).unsqueeze(1)
+    given, drawn = place.tokens.index_select(1, position), drawn.unsqueeze(1)
     given_here = (position < place.known).view([1] * given.ndim)
     place.tokens.index_copy_(1, position, torch.where(given_here, given, drawn))
     position.add_(1)

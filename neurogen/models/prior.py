@@ -23,8 +23,9 @@ from neurogen.blocks.causal_attention import CausalSpikingAttention
 from neurogen.blocks.thin_linear import ThinLinear
 from neurogen.blocks.tokens import TokenOrder
 from neurogen.config import NeuronConfig, PriorModelConfig
+from neurogen.models.bits_in_turn import BitsInTurn
 from neurogen.models.captured import Drawing, sampled
-from neurogen.models.drawing import check_drawing, draw, draw_bits
+from neurogen.models.drawing import check_drawing, check_logits
 from neurogen.models.embedding import BitTable, Embedding
 from neurogen.neurons import make_neuron
 from neurogen.processes import all_parts, own_parts
@@ -67,6 +68,7 @@ class SpikingPrior(nn.Module):
         self.blocks = nn.ModuleList(Block(model, neurons) for _ in range(model.layers))
         self.norm = nn.LayerNorm(model.dim)
         self.head = ThinLinear(model.dim, model.bits or model.codes, bias=False)
+        self.in_turn = BitsInTurn(model.dim, model.bits) if model.bits_in_turn else None
         self._initialise()
 
     def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -81,7 +83,7 @@ class SpikingPrior(nn.Module):
         x = self.embedding(tokens, labels).expand(self.steps, -1, -1, -1)
         for block in self.blocks:
             x = block(x)
-        return self.read_out(x)
+        return self.read_out(x, tokens)
 
     def loss(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
         """Mean negative log-likelihood of a token, in nats; that of m bits is their sum."""
@@ -145,15 +147,16 @@ class SpikingPrior(nn.Module):
         labels = None if labels is None else labels.repeat_interleave(order.sequences)
         codes = torch.zeros(uniforms.shape, dtype=torch.int64, device=self.embedding.positions.device)
         known = 0 if prefix is None else self._take_prefix(prefix, codes)
-        captured = sampled(self, codes, uniforms, labels, known, Drawing(temperature, top_k, top_p))
+        drawing = Drawing(temperature, top_k, top_p)
+        captured = sampled(self, codes, uniforms, labels, known, drawing)
         if captured is not None:
             return order.items(captured)
         states = self.start()
         for i in range(self.length if known < self.length else 0):
             x = self._advance(codes, i, labels, states)
             if i >= known:
-                logits = self.read_out(x).to(uniforms.device)
-                codes[:, i] = self._drawn(logits, uniforms[:, i], temperature, top_k, top_p)
+                logits, codes[:, i] = self.drawn(x, uniforms[:, i], drawing)
+                check_logits(logits)
         return order.items(codes)
 
     @property
@@ -173,7 +176,7 @@ class SpikingPrior(nn.Module):
     @torch.no_grad()
     def step(self, codes: Tensor, position: int, labels: Tensor | None, states: list[AttentionState]) -> Tensor:
         """Logits (N, K) of the code at `position` from the codes before it; positions come in order, states move on."""
-        return self.read_out(self._advance(codes, position, labels, states))
+        return self.read_out(self._advance(codes, position, labels, states), codes[:, position])
 
     def _advance(self, codes: Tensor, position: int, labels: Tensor | None, states: list[AttentionState]) -> Tensor:
         x = self.embedding.at(codes, position, labels).expand(self.steps, -1, -1)
@@ -181,9 +184,20 @@ class SpikingPrior(nn.Module):
             x = block.step(x, state, position)
         return x
 
-    def read_out(self, x: Tensor) -> Tensor:
-        """Logits (..., K) of features (T, ..., dim)."""
-        return self.head(self.norm(x)).mean(0)
+    def read_out(self, x: Tensor, tokens: Tensor) -> Tensor:
+        """Logits (..., K) of features (T, ..., dim); those of bits in turn need the tokens themselves."""
+        x = self.norm(x)
+        logits = self.head(x).mean(0)
+        return logits if self.in_turn is None else logits + self.in_turn(x.mean(0), tokens)
+
+    def drawn(self, x: Tensor, uniforms: Tensor, drawing: Drawing) -> tuple[Tensor, Tensor]:
+        """Logits of a position's features (T, N, dim) and the tokens drawn from them, where the uniforms lie."""
+        x = self.norm(x)
+        logits = self.head(x).mean(0)
+        if self.in_turn is not None:
+            return self.in_turn.drawn(logits, x.mean(0), uniforms, drawing)
+        logits = logits.to(uniforms.device)
+        return logits, drawing(logits, uniforms)
 
     def _sequences(self, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Items, or tokens as they are, as tokens; each sequence with its item's label."""
@@ -191,13 +205,6 @@ class SpikingPrior(nn.Module):
             return codes, labels
         several = self.order.sequences
         return self.order.tokens(codes.long()), None if labels is None else labels.repeat_interleave(several)
-
-    def _drawn(
-        self, logits: Tensor, uniforms: Tensor, temperature: float, top_k: int | None, top_p: float | None
-    ) -> Tensor:
-        if self.config.bits:
-            return draw_bits(logits, uniforms, temperature)
-        return draw(logits, uniforms, temperature, top_k, top_p)
 
     def _take_prefix(self, prefix: Tensor, codes: Tensor) -> int:
         n, several = len(codes) // self.order.sequences, self.order.sequences > 1

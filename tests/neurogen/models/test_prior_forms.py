@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from neurogen.config import PriorModelConfig
+from neurogen.models.bits_in_turn import BitsInTurn
 from neurogen.models.drawing import draw_bits
 from neurogen.models.prior import SpikingPrior
 from tests.neurogen.models.test_prior import OPTIONS, small
@@ -20,6 +21,13 @@ FORMS: dict[str, dict[str, object]] = {
     "joint": {"over": "joint", "code_steps": STEPS},
     "joint of bits": {"over": "joint", "code_steps": STEPS, "bits": BITS, "codes": 2},
     "step of bits": {"over": "step", "code_steps": STEPS, "bits": BITS, "codes": 2},
+    "joint of bits in turn": {
+        "over": "joint",
+        "code_steps": STEPS,
+        "bits": BITS,
+        "codes": 2,
+        "bits_in_turn": True,
+    },
 }
 VARIANTS = [(form, options) for form in FORMS for options in (False, True)]
 
@@ -47,6 +55,33 @@ def test_b1_logits_of_the_recurrence_equal_those_of_the_full_forward(form: str, 
     full = prior(tokens).detach()
     assert full.std() > 0.1
     assert float((steps - full).abs().max()) < 1e-10  # float64 sums in another order
+
+
+def test_a_bit_in_turn_changes_only_the_bits_after_it_and_the_tokens_after_them() -> None:
+    prior = prior_of("joint of bits in turn")
+    tokens = prior.order.tokens(some_items(prior, 1))
+    before = prior(tokens)
+    for b in range(BITS):
+        changed = tokens.clone()
+        changed[0, 3, b] = 1 - changed[0, 3, b]
+        difference = (prior(changed) - before).abs()[0]
+        assert difference[:3].max() == 0
+        assert difference[3, : b + 1].max() == 0
+        assert b + 1 == BITS or difference[3, b + 1 :].min() > 0
+        assert difference[4:].max() > 0
+
+
+def test_bits_in_turn_are_one_hidden_layer_that_they_are_added_to() -> None:
+    torch.manual_seed(0)
+    turn = BitsInTurn(6, 3).double()
+    nn.init.normal_(turn.leave)
+    x, bits = torch.randn(6, dtype=torch.float64), torch.tensor([1, 0, 1])
+    hidden, expected = turn.enter(x), []
+    for b in range(3):
+        expected.append((hidden.clamp_min(0) * turn.leave[b]).sum())
+        if b < 2:
+            hidden = hidden + (turn.rows[b] if bits[b] else -turn.rows[b])
+    assert torch.allclose(turn(x, bits), torch.stack(expected))
 
 
 @pytest.mark.parametrize("form", ["joint", "joint of bits"])
@@ -195,3 +230,5 @@ def test_what_does_not_fit_is_refused_in_one_sentence() -> None:
         PriorModelConfig(over="joint")
     with pytest.raises(ValueError, match="expected codes=2 for codes of bits, got 1024"):
         PriorModelConfig(over="joint", code_steps=3, bits=4)
+    with pytest.raises(ValueError, match="expected bits of 2 or more for bits_in_turn=true, got 0"):
+        PriorModelConfig(bits_in_turn=True)
