@@ -8,8 +8,8 @@ bits              bits of one recording's codes under the prior: training, valid
 counts_bits       bits of its counts once the codes are known, under the decoder's Poisson rates; `total_bits` adds the
                   codes' bits: what a recording's frames cost to write down, the one figure that no form of codes bends
 use               codebook perplexity and rows used, or mean entropy of a bit and bits that never change
-probes            slices of the code over time destroyed (reversed, the last one repeated, the first one zeroed,
-                  shuffled) before decoding: squared error, histogram of counts, and distances of placed events
+probes            slices of the code over time put out of order before decoding (`neurogen.codebook.probes`): squared
+                  error, histogram of counts, and distances of placed events
 realism           distances to the test recordings (`event_tools.realism`)
 """
 
@@ -34,6 +34,7 @@ from event_tools.atomic import replacing
 from event_tools.filters import crop
 from event_tools.profile import RateCurve
 from event_tools.realism import compare
+from neurogen.codebook.probes import PROBES
 from neurogen.codebook.usage import use_figures
 from neurogen.data import RecordingData, open_data
 from neurogen.model import CHUNK, Model
@@ -168,22 +169,13 @@ def faithfulness(model: Model, test: RecordingData, values: Tensor) -> dict[str,
 
 
 def probes(model: Model, test: RecordingData, codes: Tensor, look: Looks) -> dict[str, dict[str, float]]:
-    steps = model.config.model.steps
-    order = [*range(1, steps, 2), *range(0, steps, 2)]  # no slice stays where it was
-    destroyed: dict[str, Callable[[Tensor], Tensor]] = {
-        "as they are": lambda rows: rows,
-        "reversed": lambda rows: rows.flip(0),
-        "last repeated": lambda rows: rows[-1:].expand_as(rows),
-        "first zeroed": lambda rows: torch.cat((torch.zeros_like(rows[:1]), rows[1:])),
-        "shuffled": lambda rows: rows[order],
-    }
     true = test.scaling.fitted(test.counts).astype(np.float64)
     found = {}
-    for name, change in destroyed.items():
+    for name, change in PROBES.items():
         values = decoded_rows(model, codes, change)
         counts = model.finish(values, codes, test.labels).counts
         distances = look.distances(counts, test.edges)
-        found[name] = {
+        found[name.replace("_", " ")] = {
             "mse": float(np.square(values.double().numpy() * test.scaling.scale - true).mean()),
             "cell_tv": cell_tv(test.scaling.fitted(counts).astype(np.float64), true),
             **{row: distances[row] for row in TEMPORAL_ROWS},
