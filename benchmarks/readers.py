@@ -6,9 +6,10 @@ Without SAMPLES, real recordings (where the data are) and made ones are written 
 SAMPLES is a folder as `neurogen sample` writes it, whose .bin, .aedat4, .h5 and .aedat files are read instead. Each
 reader of a format (`peers.py`) runs in a process of its own, with the first of the given interpreters that has it
 installed, so that it need not share neurogen's environment, and is stopped after the time-out: some readers wait for
-ever on a packet table that they do not like. One JSON line per format and reader: files, events, equal (true, false, or null
-where the reader is not installed), and why not; --table prints them for people. The exit status is 1 where events of
-SAMPLES differ or a reader of them fails; formats that a reader is known not to read are part of the table.
+ever on a packet table that they do not like.
+One JSON line per format and reader: files, events, equal (true, false, or null where the reader is not installed), and
+why not; --table prints them for people. The exit status is 1 where events of SAMPLES differ or a reader of them fails;
+formats that a reader is known not to read are part of the table.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from event_tools.counts import resize, to_budget, to_counts, undo_resize
+from event_tools.counts import resize, spread, spread_counts, sum_blocks, to_budget, to_counts, undo_resize
 
 
 def test_round_takes_the_nearest_count_and_none_below_zero() -> None:
@@ -93,3 +93,42 @@ def test_an_empty_frame_cannot_hold_its_budget() -> None:
     with pytest.raises(ValueError, match="frame 1, which is to hold 2 events"):
         to_budget(np.array([[4], [0]]))
     assert to_budget(np.array([[0], [0], [2]])).tolist() == [[0], [0], [2]]  # 2 // 3 = 0 events a frame
+
+
+def test_sums_over_squares_of_pixels_by_hand() -> None:
+    counts = np.arange(16).reshape(4, 4).astype(np.uint8)
+    assert sum_blocks(counts, 2).tolist() == [[0 + 1 + 4 + 5, 2 + 3 + 6 + 7], [8 + 9 + 12 + 13, 10 + 11 + 14 + 15]]
+    assert sum_blocks(np.full((4, 4), 255, np.uint8), 4).tolist() == [[4080]]  # beyond 8 bits
+
+
+def test_sharing_out_keeps_the_sum_of_each_square_and_its_slope() -> None:
+    values = np.array([[[4.0, 8.0, 0.0], [2.5, -1.0, 16.0]]])
+    shared = spread(values, 4)
+    assert shared.shape == (1, 8, 12) and shared.min() >= 0
+    sums = shared.reshape(1, 2, 4, 3, 4).sum((2, 4))
+    np.testing.assert_allclose(sums, np.maximum(values, 0), atol=1e-12)
+    assert shared[0, 1, 3] > shared[0, 1, 0]  # towards the larger neighbour on the right
+    np.testing.assert_allclose(spread(np.full((2, 2), 16.0), 4), 1.0)
+
+
+def test_whole_events_shared_out_sum_up_to_the_same_counts() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(rng.choice([0.0, 0.5, 30.0], (4, 2, 8, 8)))
+    counts[0, 0, 0, 0] = 100_003
+    shared = spread_counts(counts, 4, seed=3)
+    assert shared.dtype == np.int32 and shared.min() >= 0
+    np.testing.assert_array_equal(sum_blocks(shared, 4), counts)
+    assert np.abs(shared - spread(counts, 4)).max() < 1 + 1e-6  # the floor or the ceiling of each share
+    np.testing.assert_array_equal(shared, spread_counts(counts, 4, seed=3))
+    assert not np.array_equal(shared, spread_counts(counts, 4, seed=4))
+
+
+def test_whole_events_have_their_shares_in_the_mean() -> None:
+    counts = np.array([[3, 1], [0, 7]])
+    mean = np.mean([spread_counts(counts, 3, seed) for seed in range(3000)], 0)
+    np.testing.assert_allclose(mean, spread(counts, 3), atol=0.04)  # four standard deviations of a share of 0.5
+
+
+def test_negative_counts_are_not_shared_out() -> None:
+    with pytest.raises(ValueError, match="expected counts from 0 up, got -1"):
+        spread_counts(np.array([[-1]]), 2)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from event_tools import info, read
+from event_tools.counts import sum_blocks
+from neurogen.model import Model
 from neurogen.sampling import OutputError, write_samples
 from tests.neurogen.tiny import event_model, image_model
 
@@ -24,6 +27,30 @@ def test_recordings_lie_by_label_and_read_back(tmp_path: Path) -> None:
         assert read(out / "hdf5" / label / f"{n:05d}.h5") == wanted[n]
         assert read(out / "Train" / label / f"{n:05d}.bin", sensor_size=(18, 18)) == wanted[n]
     assert sorted(path.suffix for path in (out / "Train").rglob("*.*")) == [".bin"] * 4
+
+
+def test_aedat_2_files_follow_the_convention_of_the_training_recordings(tmp_path: Path) -> None:
+    model = event_model()
+    data = model.config.data.model_copy(update={"name": "dvs_cifar10", "convention": "spikingjelly"})
+    stored = replace(model.stored, stage1=model.config.model_copy(update={"data": data}))
+    samples = model.sample(2, labels=[1, 0])
+    wide = replace(samples, counts=np.pad(samples.counts, [(0, 0)] * 3 + [(0, 110)] * 2))
+    out = write_samples(wide, Model(stored), tmp_path / "out", ("aedat",))
+    for n, label in enumerate("ba"):
+        path = out / "aedat" / label / f"cifar10_{label}_{n}.aedat"
+        assert read(path, convention="spikingjelly") == wide.recordings()[n]
+        assert len(read(path)) > 0
+
+
+def test_summed_frames_are_shared_out_without_losing_an_event() -> None:
+    model = event_model()
+    summed = replace(model.stored.scaling, fit="sum", sensor_size=(64, 64))
+    wide = Model(replace(model.stored, scaling=summed))
+    coarse, made = model.sample(3, seed=5).counts, wide.sample(3, seed=5)
+    fine = made.counts
+    assert fine.shape == (3, 4, 2, 64, 64)
+    assert np.array_equal(sum_blocks(fine, 4), coarse[..., 1:17, 1:17])  # the crop's own counts
+    assert [len(events) for events in made.recordings()] == fine.sum((1, 2, 3, 4)).tolist()
 
 
 def test_the_index_lists_every_file_with_its_checksum(tmp_path: Path) -> None:

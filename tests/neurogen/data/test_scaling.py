@@ -100,6 +100,37 @@ def test_the_background_is_what_no_event_becomes() -> None:
         assert (one.apply(counts)[:, 0, 0, 15, 15] == one.background).all()
 
 
+def test_sums_keep_every_event_and_come_back_in_whole() -> None:
+    counts = counts_of(2, size=32)
+    summed = Scaling("dataset", 5.0, "sum", 8, (32, 32))
+    assert summed.factor == 4
+    by_hand = np.stack(
+        [[counts[..., 4 * r : 4 * r + 4, 4 * c : 4 * c + 4].sum((-2, -1)) for c in range(8)] for r in range(8)]
+    )
+    wanted = np.moveaxis(by_hand, (0, 1), (-2, -1))
+    values = summed.apply(counts)
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values, wanted / 5, rtol=1e-6)
+    np.testing.assert_allclose(summed.expected(values), wanted, rtol=1e-6)
+    back = summed.undo(values)
+    assert back.shape == counts.shape
+    np.testing.assert_allclose(back.sum((-2, -1)), counts.sum((-2, -1)), rtol=1e-6)
+    np.testing.assert_allclose(summed.fitted((back * 1e6).astype(np.int64)), wanted * 1e6, rtol=1e-5)
+
+
+def test_sums_of_unequal_squares_are_refused() -> None:
+    for resolution, sensor in ((24, (32, 32)), (16, (32, 16))):
+        with pytest.raises(DataError, match=r"expected data\.resolution to divide a square sensor"):
+            Scaling("dataset", 1.0, "sum", resolution, sensor)
+
+
+def test_the_scale_of_sums_is_measured_on_sums() -> None:
+    counts = np.ones((5, 4, 2, 32, 32), np.uint8)
+    summed = Scaling("dataset", 1.0, "sum", 8, (32, 32))
+    assert measure_scale(counts, np.arange(5), summed) == 16
+    assert measure_scale(counts, np.arange(5)) == 1
+
+
 def test_a_scaling_survives_yaml() -> None:
     one = scaling("recording", peaks=(4.0, 8.5))
     assert Scaling.from_dict(yaml.safe_load(yaml.safe_dump(one.to_dict()))) == one
