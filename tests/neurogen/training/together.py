@@ -18,13 +18,17 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from neurogen.blocks.shared_norm import share_statistics
 from neurogen.config import Config, dump_config, load_config, parse_config
 from neurogen.data import ImageData, RecordingData
-from neurogen.processes import rank
+from neurogen.model import CHUNK
+from neurogen.processes import all_parts, all_rows, chosen_rows, own_parts, rank, shared_mean, summed, world
+from neurogen.sampling import write_samples
 from neurogen.training import train_run
-from neurogen.training.distributed import processes
+from neurogen.training.distributed import any_process, leader_says, processes
 from neurogen.training.prior import PriorSystem
 from neurogen.training.stage1 import StageOneSystem
+from tests.neurogen.tiny import event_model
 from tests.neurogen.training.runs import prior_run_config, stage1_config
 
 GATED = {
@@ -32,7 +36,7 @@ GATED = {
     "steps": 2,
     "readout": "step",
     "output": "linear",
-    "gated": {"width": 32, "multipliers": [1, 1], "blocks": 1, "attention": [8], "latent": 8},
+    "gated": {"width": 32, "multipliers": [1, 1], "blocks": 1, "attention": [4], "latent": 8},
 }
 
 
@@ -46,26 +50,27 @@ def variant(config: Config, **sections: Any) -> Config:
 
 def trainings(recordings: Path, first_stage: Path) -> dict[str, Config]:
     """Name -> configuration of what both record."""
-    spiking = stage1_config(recordings, steps=7, log_every=2, validate_every=3)
-    data = {"flip": True, "validation": 7}  # not as many as a multiple of the processes, and less than a batch
+    spiking = stage1_config(recordings, steps=6, log_every=2, validate_every=3)
+    data = {"flip": True, "validation": 7}
     gated = variant(
         spiking,
-        data=data | {"resolution": 16},
+        data=data | {"resolution": 8},
         model=GATED,
         codebook={"learning": "gradient"},
         losses={"reconstruction": "l1", "normalise": True},
-        train={"lr": 1e-3, "average": 0.9},
+        train={"steps": 3, "lr": 1e-4, "average": 0.9},  # Adam makes of what rounds a gradient of 0 steps of its own
     )
-    judged = {"adversarial": True, "adversarial_start": 3, "discriminator_layers": 1, "discriminator_width": 8}
-    prior = prior_run_config(first_stage, steps=6, validate_every=2)
+    judged = {"adversarial": True, "adversarial_start": 4, "discriminator_layers": 1, "discriminator_width": 8}
+    prior = variant(prior_run_config(first_stage, steps=3, validate_every=2), model={"dropout": 0.0})
+    in_parts = {"train": {"accumulate": 2}}
     return {
-        "spiking": variant(spiking, data=data, losses={"normalise": True}),
+        "spiking": variant(spiking, data=data, losses={"normalise": True, **judged}),
         "gated": gated,
-        "gated-in-parts": variant(gated, train={"accumulate": 2}),
-        "means-in-parts": variant(gated, train={"accumulate": 2}, codebook={"learning": "ema"}),
-        "judged": variant(spiking, losses=judged),
-        "prior": variant(prior, model={"dropout": 0.0}),
-        "prior-in-parts": variant(prior, model={"dropout": 0.0}, train={"accumulate": 2}),
+        "gated-in-parts": variant(gated, **in_parts),
+        "means": variant(gated, codebook={"learning": "ema"}),
+        "means-in-parts": variant(gated, codebook={"learning": "ema"}, **in_parts),
+        "prior": prior,
+        "prior-in-parts": variant(prior, **in_parts),
     }
 
 
@@ -137,10 +142,61 @@ def run_two(module: str, arguments: Sequence[str], **environment: str) -> list[s
     return ended
 
 
+def draw_samples(out: Path) -> None:
+    """Samples of an untrained model, more than a chunk; the first process writes."""
+    model = event_model()
+    samples = model.sample(CHUNK + 8, seed=3, together=True)
+    if rank() == 0:
+        write_samples(samples, model, out, ("bin", "npz"), seed=3)
+
+
+def shared_norm() -> dict[str, Tensor]:
+    """A batch norm's outputs, gradients and running statistics over this process's share of 6 images."""
+    torch.manual_seed(0)
+    x, weights = torch.randn(2, 6, 3, 4, 5, dtype=torch.float64)
+    x = 3 * x + 40
+    norm = nn.BatchNorm2d(3).double()
+    nn.init.uniform_(norm.weight)
+    if world() > 1:
+        share_statistics(norm)
+    share = len(x) // world()
+    own = slice(rank() * share, (rank() + 1) * share)
+    given = x[own].clone().requires_grad_()
+    made = norm(given)
+    (made * weights[own]).sum().backward()
+    assert given.grad is not None and norm.weight.grad is not None and norm.bias.grad is not None
+    return {
+        "output": all_rows(made.detach()),
+        "of input": all_rows(given.grad),
+        "of weight": summed(norm.weight.grad),
+        "of bias": summed(norm.bias.grad),
+        "mean": norm.running_mean,
+        "variance": norm.running_var,
+        "evaluated": all_rows(norm.eval()(x[own]).detach()),
+    }
+
+
+def exchanges() -> dict[str, Any]:
+    """What every exchange gives to this one of two processes."""
+    rows = torch.arange(12.0).view(6, 2)[3 * rank() : 3 * rank() + 3]
+    x = torch.tensor([1.0, 4.0])[rank()].requires_grad_()
+    shared_mean(x).square().backward()  # (5 / 2)^2 in both
+    parts = [torch.full((i + 1,), i, dtype=torch.int16) for i in own_parts(3)]
+    return {
+        "flags": any_process(rank() == 1, False),
+        "rows": chosen_rows(rows, torch.tensor([5, 0, 3, 3])),
+        "gradient": x.grad,
+        "parts": torch.cat(all_parts(parts, 3)),
+        "leader": leader_says(lambda: rank() == 0),
+    }
+
+
 def main(folder: Path) -> None:
-    """Record every configuration of `folder` as one of several processes."""
+    """Record everything as one of several processes."""
     torch.set_num_threads(1)
     with processes(torch.device("cpu")):
+        torch.save({"norm": shared_norm(), **exchanges()}, folder / f"exchanges-{rank()}.pt")
+        draw_samples(folder / "samples")
         for path in sorted(folder.glob("*.yaml")):
             seen = record(load_config(path), folder / path.stem)
             torch.save(seen, folder / f"{path.stem}-{rank()}.pt")
