@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from event_tools.atomic import replacing
+from event_tools.dvs_cifar10 import SPLIT_RULE
 from neurogen.config import ConfigError, PriorConfig, StageOneConfig, parse_config
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from neurogen.models.tts_vqvae import TTSVQVAE
 
 FORMAT = 1
+SPLIT_RULES = {"dvs_cifar10": SPLIT_RULE}  # of sets that have no official split
 
 
 class ModelFolderError(ValueError):
@@ -217,6 +219,8 @@ def _card(description: dict[str, Any]) -> str:
         f"- time steps: {stage1['model']['steps']}; codes: {_codes(stage1['codebook'])}",
         f"- first stage: {stage1['train']['steps']} steps of {stage1['train']['batch_size']}, seed {stage1['seed']}",
     ]
+    if rule := SPLIT_RULES.get(stage1["data"]["name"]):
+        lines.append(f"- split: {rule}")
     if prior:
         lines.append(
             f"- prior: {prior['train']['steps']} steps of {prior['train']['batch_size']}, seed {prior['seed']}"
