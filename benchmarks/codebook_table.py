@@ -21,6 +21,8 @@ def tables(out: Path, titles: Mapping[str, str]) -> str:
     parts = []
     for name, rows in found(out, titles).items():
         parts += [f"### {name}", _main(rows, titles), _realism(rows, titles), _probes(rows, titles)]
+        if (times := out / name / "times.json").is_file():
+            parts.append(_times(json.loads(times.read_text()), titles))
     return "\n\n".join(parts)
 
 
@@ -105,6 +107,15 @@ def _probes(rows: Mapping[str, Row], titles: Mapping[str, str]) -> str:
         columns = {n: lambda r, n=n, figure=figure: f"{r['probes'][n][figure]:.3f}" for n in names}
         parts.append(_markdown(f"{what}, slices", columns, {titles[key]: row for key, row in rows.items()}))
     return "\n\n".join(parts)
+
+
+def _times(times: Row, titles: Mapping[str, str]) -> str:
+    columns: dict[str, Callable[[Row], str]] = {
+        "first stage, a step": lambda r: f"{1000 * r['first_stage_step']:.1f} ms",
+        "prior, a step": lambda r: f"{1000 * r['prior_step']:.1f} ms",
+        f"{times['samples']} samples": lambda r: f"{r['samples']:.2f} s",
+    }
+    return _markdown(f"alone on {times['device']}", columns, {titles[k]: row for k, row in times["seconds"].items()})
 
 
 def _markdown(corner: str, columns: Mapping[str, Callable[[Row], str]], rows: Mapping[str, Row]) -> str:

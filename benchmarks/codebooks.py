@@ -3,13 +3,14 @@
     python benchmarks/codebooks.py --prepare simulated.zip --mnist MNIST_FOLDER --nmnist N-MNIST.zip
     python benchmarks/codebooks.py --nmnist N-MNIST.zip --simulated simulated.zip [--out runs/codebooks]
         [--device cuda] [--jobs 8] [--steps 1.0] [--sets real,simulated] [--variants temporal,joint,...]
+    python benchmarks/codebooks.py --time [--out runs/codebooks] [--device cuda] [--sets real]
     python benchmarks/codebooks.py --table [--out runs/codebooks]
 
 The first makes the simulated set: the digits of the real one (recording n is MNIST's image n - 1), seen by
 `event_tools.simulator` along N-MNIST's saccades. The second trains every variant by `neurogen train`, then measures it
 (`codebook_rows.py`), `--jobs` variants at once, in processes of their own; what is there already is kept, so it can be
-stopped and given again. `--steps 0.01` is a quick look. One JSON line per variant. The third prints the tables as
-markdown and draws OUT/codebooks.png.
+stopped and given again. `--steps 0.01` is a quick look. One JSON line per variant. The third times training steps and
+sampling, one after another; the last prints the tables as markdown and draws OUT/codebooks.png.
 """
 
 from __future__ import annotations
@@ -78,15 +79,22 @@ def main() -> None:
     parser.add_argument("--steps", type=float, default=1.0, help="factor of all training lengths")
     parser.add_argument("--sets", default="real,simulated")
     parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--time", action="store_true")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
     if options.prepare:
         prepare(options.prepare, options.mnist, options.nmnist)
+    elif options.time:
+        from codebook_times import time_all
+
+        for name in options.sets.split(","):
+            time_all(options.out / name, [(key, v.first) for key, v in VARIANTS.items()], options.device)
     elif options.table:
         from codebook_table import draw, tables
 
-        print(tables(options.out, {key: variant.title for key, variant in VARIANTS.items()}))
-        draw(options.out, {key: variant.title for key, variant in VARIANTS.items()})
+        titles = {key: variant.title for key, variant in VARIANTS.items()}
+        print(tables(options.out, titles))
+        draw(options.out, titles)
     else:
         data = {"real": options.nmnist, "simulated": options.simulated}
         run_all({name: data[name].resolve() for name in options.sets.split(",")}, options)
