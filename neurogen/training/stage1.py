@@ -119,7 +119,7 @@ class StageOneSystem:
         """
         if len(parts) == 1 or not self.main.codebook.learns_from_batches:
             return [None] * len(parts)
-        with unmoved_statistics(self.main):
+        with unmoved_statistics(self.main), mixed(self.config.train.precision, self.device):
             latents = torch.cat([self.main.latents(part) for part in parts], 1)
         return self.main.codebook.learn(latents).chunk(len(parts), self.form.item_axis)
 
