@@ -2,6 +2,7 @@
 
     .npz                       images (N, H, W) or (N, H, W, 3) uint8, labels (N,), and, if they have names, classes
     data_batch_1.bin ...       CIFAR-10's binary version (Krizhevsky 2009): a byte of label, 3 x 1,024 bytes of pixels
+    cifar10_batch_0.png ...    1,000 images a file, one a row, cifar10_labels.js beside them: as convnetjs has CIFAR-10
     train-images-idx3-ubyte    MNIST's format, its labels beside it; gzipped or not
     <label>/<file>.png         or .jpg, .bmp, .webp
 
@@ -11,6 +12,7 @@ Pictures are grey: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601).
 from __future__ import annotations
 
 import gzip
+import json
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ from event_tools.presets import CIFAR10
 
 GREY = np.array([0.299, 0.587, 0.114])
 CIFAR_RECORD = 1 + 3 * 32 * 32
+SHEET, TRAINING_SHEETS = 1000, 50
 IDX = {3: "-images-idx3-ubyte", 1: "-labels-idx1-ubyte"}
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
@@ -54,6 +57,9 @@ def open_pictures(path: str | Path) -> Pictures:
         batches = sorted(path.rglob("data_batch_*.bin"))
         if batches:
             return _cifar(batches)
+        sheets = sorted((file for file in path.glob("cifar10_batch_*.png")), key=lambda file: _number(file.stem))
+        if sheets and (path / "cifar10_labels.js").is_file():
+            return _sheets(sheets, path / "cifar10_labels.js")
         images = [file for file in sorted(path.rglob(f"train{IDX[3]}*")) if file.is_file()]
         return _idx(images[0]) if images else _folder(path)
     if not path.is_file():
@@ -95,6 +101,28 @@ def _cifar(paths: Sequence[Path]) -> Pictures:
     rows = np.concatenate(parts)
     pixels = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return _labelled(paths[0], pixels, rows[:, 0], CIFAR10)
+
+
+def _sheets(paths: Sequence[Path], labels: Path) -> Pictures:
+    """Training images alone: sheets 0 to 49; the file has the labels of all."""
+    text = labels.read_text(encoding="utf-8")
+    try:
+        known = np.array(json.loads(text[text.index("[") : text.rindex("]") + 1]))
+    except ValueError:
+        raise EventFileError(labels, "expected var labels = [...], this is something else") from None
+    pixels, chosen = [], []
+    for path in (path for path in paths if _number(path.stem) < TRAINING_SHEETS):
+        sheet, first = _decoded(path), _number(path.stem) * SHEET
+        if sheet.shape != (SHEET, 32 * 32, 3) or len(known) < first + SHEET:
+            raise EventFileError(path, f"expected {SHEET} rows of 1024 pixels and as many labels, got {sheet.shape}")
+        pixels.append(sheet.reshape(SHEET, 32, 32, 3))
+        chosen.append(known[first : first + SHEET])
+    return _labelled(labels, np.concatenate(pixels), np.concatenate(chosen), CIFAR10)
+
+
+def _number(stem: str) -> int:
+    digits = stem.rpartition("_")[2]
+    return int(digits) if digits.isdecimal() else TRAINING_SHEETS
 
 
 def _idx(path: Path) -> Pictures:

@@ -11,6 +11,7 @@ import pytest
 from event_tools import EventFileError
 from event_tools.pictures import open_pictures
 from event_tools.presets import CIFAR10
+from tests.data import data_path
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
 LABELS = np.array([9, 0, 3])
@@ -62,6 +63,20 @@ def test_a_folder_is_sorted_by_class_and_number(tmp_path: Path) -> None:
     assert (found.classes, found.labels.tolist()) == (("ape", "cat"), [0, 1, 1])
     for own, other in enumerate((2, 1, 0)):
         assert np.array_equal(found.grey(own), wanted.grey(other))
+
+
+def test_real_cifar_10_sheets_hold_the_training_images_in_their_official_order(tmp_path: Path) -> None:
+    for name in ("cifar10_batch_0.png", "cifar10_batch_50.png", "cifar10_labels.js"):  # 50 has test images
+        (tmp_path / name).symlink_to(data_path(f"cifar-10/{name}"))
+    found = open_pictures(tmp_path)
+    # data_batch_1 begins with a frog, two trucks, a deer and an automobile; its first byte of red is 59.
+    assert len(found) == 1000
+    assert [found.classes[k] for k in found.labels[:5]] == ["frog", "truck", "truck", "deer", "automobile"]
+    assert found.pixels[0, 0, 0].tolist() == [59, 62, 63]
+    (tmp_path / "cifar10_labels.js").unlink()
+    (tmp_path / "cifar10_labels.js").write_text("var labels = []")
+    with pytest.raises(EventFileError, match="as many labels"):
+        open_pictures(tmp_path)
 
 
 @pytest.mark.parametrize(
