@@ -68,10 +68,14 @@ def to_budget(values: NDArray[np.number], total: int | None = None, seed: int = 
     return np.stack(frames)
 
 
-def sum_blocks(counts: NDArray[np.integer], factor: int) -> NDArray[np.int64]:
-    """(..., H, W) counts to (..., H / factor, W / factor): the sums over squares of factor x factor pixels."""
+def sum_blocks(counts: NDArray[Any], factor: int) -> NDArray[Any]:
+    """(..., H, W) counts to (..., H / factor, W / factor): the sums over squares of factor x factor pixels.
+
+    int64 of whole numbers, float64 of others.
+    """
     *others, height, width = counts.shape
-    rows = counts.reshape(*others, height // factor, factor, width).sum(-2, dtype=np.int64)
+    wide = np.int64 if counts.dtype.kind in "iub" else np.float64
+    rows = counts.reshape(*others, height // factor, factor, width).sum(-2, dtype=wide)
     return rows.reshape(*others, height // factor, width // factor, factor).sum(-1)
 
 

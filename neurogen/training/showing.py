@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from event_tools import Frames, to_events
-from event_tools.counts import to_counts
+from event_tools.counts import spread_counts, to_counts
 from neurogen.config import StageOneConfig
 from neurogen.data import Data, RecordingData
 from neurogen.pictures import colour_counts, image_grid, save_png
@@ -36,10 +36,13 @@ def show_reconstructions(
     pairs = [data.scaling.undo(v.numpy(), labels).clip(0) for v in (x, values)]
     summed = np.concatenate([counts.sum(1) for counts in pairs])
     save_png(folder / f"{name}.png", image_grid(colour_counts(summed), columns=len(x)))
+    summed = data.scaling.fit == "sum"  # then whole counts are made at the model's size, and shared out at the sensor's
+    expected = data.scaling.expected(values.numpy(), labels) if summed else pairs[1]
     played = []
     for row, i in enumerate(index[:PLAYED]):
         title = data.classes[labels[row]]
-        made = to_counts(pairs[1][row], config.recording.rounding, config.recording.dead_zone)
+        made = to_counts(expected[row], config.recording.rounding, config.recording.dead_zone)
+        made = spread_counts(made, data.scaling.factor) if summed else made
         again = to_events(Frames(made, data.edges[i]), refractory_us=config.recording.refractory_us)
         played += [(f"{title}, real", data.recording(int(i))), (f"{title}, reconstructed", again)]
     from event_tools.viewer import write_page

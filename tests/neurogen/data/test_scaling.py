@@ -115,7 +115,7 @@ def test_sums_keep_every_event_and_come_back_in_whole() -> None:
     back = summed.undo(values)
     assert back.shape == counts.shape
     np.testing.assert_allclose(back.sum((-2, -1)), counts.sum((-2, -1)), rtol=1e-6)
-    np.testing.assert_allclose(summed.fitted((back * 1e6).astype(np.int64)), wanted * 1e6, rtol=1e-5)
+    np.testing.assert_allclose(summed.fitted(back), wanted, rtol=1e-6)
 
 
 def test_sums_of_unequal_squares_are_refused() -> None:
