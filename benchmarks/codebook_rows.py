@@ -66,9 +66,10 @@ def main() -> None:
     figures, pictures = measure(model, data)
     first = Path(model.stored.prior_config.first_stage)
     figures |= {"set": options.set, "variant": options.variant}
-    figures["best_validation_bits"] = min(
-        row["val_bits_per_item"] for row in read_metrics(options.run / "metrics.csv") if "val_bits_per_item" in row
-    )
+    curve = [row for row in read_metrics(options.run / "metrics.csv") if "val_bits_per_item" in row]
+    best = min(curve, key=lambda row: row["val_bits_per_item"])
+    figures |= {"best_validation_bits": best["val_bits_per_item"], "best_validation_step": int(best["step"])}
+    figures["prior_steps"] = int(curve[-1]["step"])
     figures["seconds"] = {what: seconds(run) for what, run in (("first_stage", first), ("prior", options.run))} | {
         "samples": figures.pop("sampling_seconds")
     }

@@ -73,7 +73,10 @@ def _main(rows: Mapping[str, Row], titles: Mapping[str, str]) -> str:
         "squared error": lambda r: f"{r['mse']:.3f}",
         "codes used": _use,
         "bits of codes: training": lambda r: f"{r['bits']['train']:.0f}",
-        "held out, best on the way": lambda r: f"{r['bits']['validation']:.0f}, {r['best_validation_bits']:.0f}",
+        "held out (best, at step)": lambda r: (
+            f"{r['bits']['validation']:.0f} ({r['best_validation_bits']:.0f}, {r['best_validation_step']} of "
+            f"{r['prior_steps']})"
+        ),
         "test": lambda r: f"{r['bits']['test']:.0f}",
         "bits of counts given codes": lambda r: f"{r['counts_bits']:.0f}",
         "in all": lambda r: f"{r['total_bits']:.0f}",

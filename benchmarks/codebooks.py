@@ -2,7 +2,7 @@
 
     python benchmarks/codebooks.py --prepare simulated.zip --mnist MNIST_FOLDER --nmnist N-MNIST.zip
     python benchmarks/codebooks.py --nmnist N-MNIST.zip --simulated simulated.zip [--out runs/codebooks]
-        [--device cuda] [--jobs 8] [--steps 1.0] [--sets real,simulated] [--variants temporal,joint,...]
+        [--device cuda] [--jobs 8] [--steps 1.0] [--prior-steps joint=700,...] [--sets real] [--variants temporal,joint]
     python benchmarks/codebooks.py --time [--out runs/codebooks] [--device cuda] [--sets real]
     python benchmarks/codebooks.py --table [--out runs/codebooks]
 
@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--steps", type=float, default=1.0, help="factor of all training lengths")
+    parser.add_argument("--prior-steps", default="", help="lengths of priors before that factor: joint=700,spike=900")
     parser.add_argument("--sets", default="real,simulated")
     parser.add_argument("--variants", default=",".join(VARIANTS))
     parser.add_argument("--time", action="store_true")
@@ -180,7 +181,8 @@ def finish_row(
 ) -> dict[str, object]:
     ready.result()
     prior, row = options.out / name / f"prior-{key}", options.out / name / f"{key}.json"
-    steps = max(3, round(variant.prior_steps * options.steps))
+    own = dict(pair.split("=") for pair in options.prior_steps.split(",") if pair)
+    steps = max(3, round(int(own.get(key, variant.prior_steps)) * options.steps))
     settings = [f"first_stage={first}", *variant.prior_settings]
     if options.steps < QUICK:
         settings.append("shift=0")  # 25 times fewer codes to compute
