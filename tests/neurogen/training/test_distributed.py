@@ -17,15 +17,9 @@ from neurogen.training import TrainingError, train_run
 from neurogen.training.distributed import any_process, average_gradients, leader_first, processes, rank, world
 from neurogen.training.log import read_metrics
 from tests.neurogen.training.runs import stage1_config, weights_digest
-from tests.neurogen.training.together import draw_samples, record, run_two, shared_norm, trainings
+from tests.neurogen.training.together import CLOSE, both, draw_samples, folder_bytes, run_two, shared_norm
 
-CLOSE = 1e-10  # in float64
 NAMES = ("spiking", "gated", "means-in-parts", "prior")
-
-
-@pytest.fixture(scope="module")
-def configs(recordings: Path, finished: Path) -> dict[str, Config]:
-    return trainings(recordings, finished)
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +31,6 @@ def pair(configs: dict[str, Config], tmp_path_factory: pytest.TempPathFactory) -
     for process in run_two("tests.neurogen.training.together", [str(folder)]):
         assert process.returncode == 0, process.stderr
     return folder
-
-
-@pytest.fixture(scope="module")
-def alone(configs: dict[str, Config], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
-    """Name -> what one process records, and its run."""
-    folder, known = tmp_path_factory.mktemp("one"), dict[str, Any]()
-
-    def recorded(name: str) -> tuple[dict[str, Any], Path]:
-        if name not in known:
-            known[name] = record(configs[name], folder / name), folder / name
-        return known[name]
-
-    return recorded
-
-
-def both(pair: Path, name: str) -> list[dict[str, Any]]:
-    return [torch.load(pair / f"{name}-{i}.pt", weights_only=True) for i in range(2)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -200,7 +177,3 @@ def test_a_port_in_use_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
         sentence = rf"at localhost:{port} .* the port is in use"
         with pytest.raises(TrainingError, match=sentence), processes(torch.device("cpu")):
             pass
-
-
-def folder_bytes(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

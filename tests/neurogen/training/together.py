@@ -31,6 +31,7 @@ from neurogen.training.stage1 import StageOneSystem
 from tests.neurogen.tiny import event_model
 from tests.neurogen.training.runs import prior_run_config, stage1_config
 
+CLOSE = 1e-10  # in float64
 GATED = {
     "kind": "gated",
     "steps": 2,
@@ -189,6 +190,16 @@ def exchanges() -> dict[str, Any]:
         "parts": torch.cat(all_parts(parts, 3)),
         "leader": leader_says(lambda: rank() == 0),
     }
+
+
+def both(folder: Path, name: str) -> list[dict[str, Any]]:
+    """What two processes recorded under that name."""
+    return [torch.load(folder / f"{name}-{i}.pt", weights_only=True) for i in range(2)]
+
+
+def folder_bytes(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, by its place."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def main(folder: Path) -> None:
