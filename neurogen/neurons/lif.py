@@ -28,6 +28,8 @@ class _MultiStep:
 
     stock: type
     backend: str
+    compiled = False
+    """Whether the CPU runs it compiled (`compile_neurons`)."""
 
     @property
     def __class__(self) -> type:

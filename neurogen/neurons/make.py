@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from neurogen.config import NeuronConfig
 from neurogen.neurons.gate import Gate
 from neurogen.neurons.lif import IF, LIF, PLIF
@@ -22,6 +24,13 @@ def make_neuron(config: NeuronConfig) -> LIF | IF | PLIF:
     if config.kind == "plif":
         return PLIF(init_tau=config.tau, decay_input=config.decay_input, **common)
     return LIF(tau=config.tau, decay_input=config.decay_input, **common)
+
+
+def compile_neurons(module: nn.Module) -> None:
+    """Have the neurons in `module` run compiled on the CPU, where there is a compiler (`compiled.py`)."""
+    for layer in module.modules():
+        if isinstance(layer, (IF, LIF, PLIF)):
+            layer.compiled = True
 
 
 def make_gate(config: NeuronConfig) -> Gate:

@@ -18,6 +18,7 @@ from neurogen.config import PriorConfig
 from neurogen.model import Model
 from neurogen.model_folder import StoredModel, load_model, mismatch, save_model
 from neurogen.models.prior import SpikingPrior
+from neurogen.neurons import compile_neurons
 from neurogen.pictures import colour_counts, image_grid, save_png
 from neurogen.processes import rank, world
 from neurogen.rates import neuron_names, watched_rates
@@ -42,6 +43,8 @@ class PriorSystem:
         self.stored = load_model(config.first_stage)
         _check_fit(config, self.stored)
         self.main = SpikingPrior(config.model, config.neurons).to(device)
+        if config.neurons.compile:
+            compile_neurons(self.main)
         self.modules: dict[str, nn.Module] = {"prior": self.main}
         self.descents = {"prior": Descent(self.main, config.train)}
         if config.train.init_from:

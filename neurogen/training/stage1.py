@@ -18,6 +18,7 @@ from neurogen.data import RecordingData, classes_in_turn, describe_data, open_da
 from neurogen.losses import StageOneObjective
 from neurogen.model_folder import load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
+from neurogen.neurons import compile_neurons
 from neurogen.processes import all_parts, all_rows, own_parts, rank, world
 from neurogen.rates import neuron_names, watched_rates
 from neurogen.training.descent import Descent, finite
@@ -48,6 +49,8 @@ class StageOneSystem:
         if self.crop_note and rank() == 0:
             sys.stderr.write(f"data: {self.crop_note}\n")
         self.main = TTSVQVAE(config).to(device)
+        if config.neurons.compile:
+            compile_neurons(self.main)
         self.main.codebook.set_run_length(config.train.steps, config.seed)
         self.objective = StageOneObjective(config.losses, config.data.channels).to(device)
         self.modules: dict[str, nn.Module] = {"first_stage": self.main}
