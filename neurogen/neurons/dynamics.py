@@ -50,13 +50,16 @@ def step_by_step(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tens
     """Spikes (T, N, ...) and last membrane (N, ...) of x (T, N, ...) from v (N, ...); None starts at rest."""
     v = torch.full_like(x[0], d.rest) if v is None else v
     spikes = []
+    share = None if d.learned is None else d.learned.sigmoid()
     for current in x.unbind():
-        if d.tau is None:
+        if share is None and d.tau is None:
             h = v + current
         elif d.decay_input:
-            h = v + (current - (v - d.rest)) / d.tau
+            inflow = current - (v - d.rest)
+            h = v + (inflow / d.tau if share is None else inflow * share)
         else:
-            h = v - (v - d.rest) / d.tau + current
+            away = v - d.rest
+            h = v - (away / d.tau if share is None else away * share) + current
         s = d.surrogate(h - d.threshold)
         spikes.append(s)
         r = s.detach() if d.detach_reset else s

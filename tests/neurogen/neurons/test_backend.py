@@ -51,8 +51,8 @@ def test_spikingjelly_by_name_is_spikingjelly() -> None:
 
 
 def test_an_unknown_backend_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(ValueError, match="expected backend to be one of auto, torch, spikingjelly, got 'cupy'"):
-        LIF(backend="cupy")(X)
+    with pytest.raises(ValueError, match="expected backend to be one of auto, torch, .*spikingjelly, got 'cuda'"):
+        LIF(backend="cuda")(X)
 
 
 def test_a_stored_trajectory_comes_from_spikingjelly() -> None:

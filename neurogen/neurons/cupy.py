@@ -1,0 +1,245 @@
+"""Backend `cupy`: IF, LIF and PLIF, and the gate x * neuron(x), as one CUDA kernel each way (`lif.cu`).
+
+SpikingJelly dropped its CuPy backend in 2.0.0; this one is ours. Equations: `dynamics.py`. Spikes equal SpikingJelly's
+bit for bit; the membrane is float32 whatever x is. Kept for the backward is x alone, from which the membrane is
+computed again: 5 values an element move through memory in training, 2 without gradient. Registered with torch, so that
+`torch.compile` keeps the operator; gradients of gradients come from the plain steps.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from spikingjelly.activation_based import surrogate
+from torch import Tensor
+
+from neurogen.neurons import launch
+from neurogen.neurons.dynamics import Dynamics, step_by_step
+from neurogen.neurons.launch import BOX, Neuron
+from neurogen.neurons.surrogate import Rect, can_fuse
+
+DEVICES = ("cuda",)  # where `auto` takes this backend
+SURROGATES = (  # as lif.cu numbers them; the box comes last
+    surrogate.PiecewiseQuadratic,
+    surrogate.Sigmoid,
+    surrogate.ATan,
+    surrogate.PiecewiseExp,
+    surrogate.SoftSign,
+    surrogate.SuperSpike,
+    surrogate.Erf,
+)
+
+
+def refusal(d: Dynamics, x: Tensor) -> str | None:
+    """Why this backend cannot run such a neuron on such an input, or None."""
+    absent = missing()
+    if absent is not None:
+        return absent
+    if x.device.type not in DEVICES:
+        return f"it is for cuda and the input is on {x.device.type}"
+    if not can_fuse(d.surrogate):
+        return f"it does not know the surrogate {type(d.surrogate).__name__}"
+    return None if x.dtype in launch.IO else f"it does not know {x.dtype}"
+
+
+@torch.compiler.assume_constant_result
+def missing() -> str | None:
+    """What this machine lacks for the backend, with the line that installs it, or None."""
+    return _missing()
+
+
+def multi_step(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tensor]:
+    """Spikes (T, N, ...) in x's dtype and last membrane (N, ...) in float32.
+
+    x: (T, N, ...) input currents; v: (N, ...) float32 membrane to start from, None for rest.
+    """
+    return torch.ops.neurogen.fire(x, v, d.learned, *_constants(d, gate=False))
+
+
+def gate(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tensor]:
+    """x * neuron(x) (T, N, ...) in x's dtype and last membrane (N, ...); arguments as `multi_step`."""
+    return torch.ops.neurogen.fire(x, v, d.learned, *_constants(d, gate=True))
+
+
+def _constants(d: Dynamics, gate: bool) -> Neuron:
+    function: Any = d.surrogate
+    if type(function) is Rect:
+        shape = (BOX, 1.0 / function.width, function.offset)
+    elif type(function) is surrogate.Rect:
+        shape = (BOX, float(function.alpha), 0.0)
+    else:
+        shape = (SURROGATES.index(type(function)), float(function.alpha), 0.0)
+    return Neuron(gate, d.tau, d.decay_input, d.threshold, d.reset, d.detach_reset, *shape)
+
+
+def _dynamics(n: Neuron, w: Tensor | None) -> Dynamics:
+    function = Rect(1.0 / n.alpha, n.offset) if n.surrogate == BOX else SURROGATES[n.surrogate](alpha=n.alpha)
+    return Dynamics(n.tau, n.decay_input, n.threshold, n.reset, n.detach_reset, function, w)
+
+
+_NEURON = (
+    "bool gate, float? tau, bool decay_input, float threshold, float? reset, bool detach_reset, int surrogate, "
+    "float alpha, float offset"
+)
+
+
+@torch.library.custom_op(
+    "neurogen::fire", mutates_args=(), schema=f"(Tensor x, Tensor? v, Tensor? w, {_NEURON}) -> (Tensor, Tensor)"
+)
+def _fire(x: Tensor, v: Tensor | None, w: Tensor | None, *neuron: Any) -> tuple[Tensor, Tensor]:
+    x = _dense(x)
+    out, last = _like(x), _like_step(x)
+    launch.forward(x, _laid_out(v, last), _share(w), out, last, Neuron(*neuron))
+    return out, last
+
+
+@_fire.register_fake
+def _(x: Tensor, v: Tensor | None, w: Tensor | None, *neuron: Any) -> tuple[Tensor, Tensor]:
+    x = _dense(x)
+    return _like(x), _like_step(x)
+
+
+@torch.library.custom_op(
+    "neurogen::fire_backward",
+    mutates_args=(),
+    schema=f"(Tensor x, Tensor? v, Tensor? w, Tensor? above, Tensor? above_last, bool to_v, {_NEURON})"
+    " -> (Tensor, Tensor, Tensor)",
+)
+def _fire_backward(
+    x: Tensor,
+    v: Tensor | None,
+    w: Tensor | None,
+    above: Tensor | None,
+    above_last: Tensor | None,
+    to_v: bool,
+    *neuron: Any,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of x, of v (empty unless to_v) and of w (empty where it is None)."""
+    x = _dense(x)
+    share, grad_x, state = _share(w), _like(x), _like_step(x)
+    above = torch.zeros_like(state, dtype=x.dtype).expand(x.shape) if above is None else _aligned(above, x)
+    grad_v = state if to_v else x.new_empty(0, dtype=torch.float32)
+    start, upper = _laid_out(v, state), _laid_out(above_last, state)
+    through = grad_v if to_v else None
+    to_share = launch.backward(x, start, share, above, upper, grad_x, through, Neuron(*neuron))
+    if w is None or share is None or to_share is None:
+        return grad_x, grad_v, x.new_empty(0)
+    return grad_x, grad_v, (to_share * share * (1.0 - share)).to(w.dtype).view(w.shape)
+
+
+@_fire_backward.register_fake
+def _(
+    x: Tensor,
+    v: Tensor | None,
+    w: Tensor | None,
+    above: Tensor | None,
+    above_last: Tensor | None,
+    to_v: bool,
+    *neuron: Any,
+) -> tuple[Tensor, Tensor, Tensor]:
+    x = _dense(x)
+    grad_v = _like_step(x) if to_v else x.new_empty(0, dtype=torch.float32)
+    return _like(x), grad_v, x.new_empty(0) if w is None else torch.empty_like(w)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    x, v, w, *ctx.neuron = inputs
+    ctx.save_for_backward(x, v, w)
+    ctx.set_materialize_grads(False)
+
+
+def _gradients(ctx: Any, above: Tensor | None, above_last: Tensor | None) -> tuple[Tensor | None, ...]:
+    x, v, w = ctx.saved_tensors
+    if torch.is_grad_enabled():  # somebody wants gradients of these gradients
+        found = _differentiable(x, v, w, above, above_last, Neuron(*ctx.neuron))
+    else:
+        to_v = v is not None and ctx.needs_input_grad[1]
+        found = torch.ops.neurogen.fire_backward(x, v, w, above, above_last, to_v, *ctx.neuron)
+    wanted = (g if needed else None for g, needed in zip(found, ctx.needs_input_grad[:3], strict=True))
+    return (*wanted, *(None for _ in ctx.neuron))
+
+
+_fire.register_autograd(_gradients, setup_context=_keep)
+
+
+def _differentiable(
+    x: Tensor, v: Tensor | None, w: Tensor | None, above: Tensor | None, above_last: Tensor | None, neuron: Neuron
+) -> tuple[Tensor | None, ...]:
+    """Gradients of x, v and w that can be differentiated again."""
+    spikes, last = step_by_step(x.float(), v, _dynamics(neuron, w))
+    out = x * spikes.to(x.dtype) if neuron.gate else spikes.to(x.dtype)
+    pairs = [(o, g) for o, g in ((out, above), (last, above_last)) if g is not None and o.requires_grad]
+    inputs = [t for t in (x, v, w) if t is not None and t.requires_grad]
+    outputs, upper = zip(*pairs, strict=True)
+    found = iter(torch.autograd.grad(outputs, inputs, upper, create_graph=True, allow_unused=True))
+    return tuple(next(found) if t is not None and t.requires_grad else None for t in (x, v, w))
+
+
+def _share(w: Tensor | None) -> Tensor | None:
+    return None if w is None else w.float().sigmoid()
+
+
+def _dense(x: Tensor) -> Tensor:
+    """x itself where each step of (T, N, ...) is a dense row, wherever it starts (expanded input too), else a copy."""
+    places = sorted((stride, size) for stride, size in zip(x.stride()[1:], x.shape[1:], strict=True) if size != 1)
+    expected = 1
+    for stride, size in places:
+        if stride != expected:
+            return x.contiguous()
+        expected *= size
+    return x
+
+
+def _like(x: Tensor) -> Tensor:
+    """A new tensor like x, its steps one after the other."""
+    strides = (math.prod(x.shape[1:]), *x.stride()[1:])
+    return torch.empty_strided(x.shape, strides, dtype=x.dtype, device=x.device)
+
+
+def _like_step(x: Tensor) -> Tensor:
+    """A new float32 tensor like one step of x."""
+    return torch.empty_strided(x.shape[1:], x.stride()[1:], dtype=torch.float32, device=x.device)
+
+
+def _same_order(a: Tensor, b: Tensor) -> bool:
+    """Whether the last dimensions of a lie in memory as all of b's."""
+    own = a.stride()[a.ndim - b.ndim :]
+    return all(n == 1 or s == r for n, s, r in zip(b.shape, own, b.stride(), strict=True))
+
+
+def _laid_out(t: Tensor | None, like: Tensor) -> Tensor | None:
+    """t in the order of memory and the dtype of `like`."""
+    if t is None or (t.dtype == like.dtype and _same_order(t, like)):
+        return t
+    return torch.empty_like(like).copy_(t)
+
+
+def _aligned(above: Tensor, x: Tensor) -> Tensor:
+    """A gradient with its steps laid out in memory as x's, which may be one row for all steps."""
+    return above if above.dtype == x.dtype and _same_order(above, x[0]) else _like(x).copy_(above)
+
+
+@functools.cache
+def _missing() -> str | None:
+    cuda = torch.version.cuda
+    if cuda is None:
+        return "this torch is built without CUDA"
+    if not torch.cuda.is_available():
+        return "it needs an NVIDIA GPU and torch finds none"
+    package = f"cupy-cuda{cuda.split('.')[0]}x"
+    line = f'pip install "{package}[ctk]"'
+    if find_spec("cupy") is None:
+        return f"CuPy is not installed ({line})"
+    try:
+        import cupy
+
+        built = cupy.cuda.runtime.runtimeGetVersion() // 1000
+    except Exception as error:  # an ImportError or whatever a broken installation raises
+        return f"CuPy does not load ({' '.join(str(error).split())[:200]}; {line})"
+    if built != int(cuda.split(".")[0]):
+        return f"CuPy is for CUDA {built} and torch for CUDA {cuda} (pip uninstall cupy-cuda{built}x; {line})"
+    return None
