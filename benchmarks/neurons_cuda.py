@@ -5,9 +5,9 @@
 
 neurons    LIF, PLIF and the gate x * LIF(x) on (T, N, C, H, W), forward + backward and forward alone, in float32 and
            bf16. Variants: ours (backend=auto); triton, SpikingJelly's fused operator; stock, SpikingJelly's node as it
-           is; loop, its single-step node T times. `rate` is GB/s of the bytes that the work must move: it reads inputs
-           and incoming gradients and writes outputs and gradients once, and where there is a backward h too, in float32
-           (the gate: none, h comes from x). `over_copy` is its time over that of a device copy of as many bytes.
+           is; loop, its single-step node T times. `rate` is GB/s of the least that must move: x and the output, and in
+           training x again, its incoming and outgoing gradient; 8 and 20 bytes an element in float32, 4 and 10 in bf16.
+           (Who keeps h moves 24.) `over_copy` is the time over that of a device copy of as many bytes.
 step       One training step of tts_vqvae/nmnist at full size, random weights: forward, L1 and quantiser loss, backward,
            Adam. Ours in float32, bf16, fp16 and channels_last, ours on SpikingJelly's operator (triton), and the same
            network stepped in time layer by layer (`stage1_step.py`), as published code does. cuDNN is held to
@@ -138,7 +138,7 @@ def one_neuron(clock: Clock, sizes: tuple[int, ...], speed: float, settings: dic
 
     works = [partial(step, x, up) for x, up in zip(inputs, above, strict=True)]
     report("first", clock.once(works[0]), "s", **settings)
-    moved = bytes_moved(settings["kind"] == "gate", training, dtype) * inputs[0].numel()
+    moved = inputs[0].nbytes * (5 if training else 2)
     for graph in (False, True) if clock.device.type == "cuda" else (False,):
         with survived(**settings, graph=graph):
             seconds = clock.replayed(works) if graph else clock.eager(works)
@@ -146,14 +146,6 @@ def one_neuron(clock: Clock, sizes: tuple[int, ...], speed: float, settings: dic
             report("rate", moved / seconds / 1e9, "GB/s", **settings, graph=graph)
             report("over_copy", seconds * speed / moved, "1", **settings, graph=graph)
     report("peak", clock.peak(works[0]) / inputs[0].nbytes, "inputs", **settings)
-
-
-def bytes_moved(gate: bool, training: bool, dtype: torch.dtype) -> int:
-    """Bytes an element that must move through memory."""
-    io = dtype.itemsize
-    if not training:
-        return 2 * io
-    return 5 * io if gate else 4 * io + 2 * 4
 
 
 class Looped(nn.Module):
