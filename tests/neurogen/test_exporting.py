@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import export
 from neurogen.config import StageOneConfig, parse_config
@@ -94,6 +95,38 @@ def test_what_a_person_reads_first_is_short(exported: Path) -> None:
     shown = summary(figures, Path("x"))
     assert shown["report"] == str(Path("x/report.html"))
     assert shown["differ float - simulated"] == figures["agreement"]["float_simulated"]
+
+
+@pytest.fixture(scope="module")
+def spikes(model: Model) -> Model:
+    """Spikes for codes, untrained but for its batch norms, over the same recordings."""
+    torch.manual_seed(0)
+    values = model.config.model_dump(mode="json")
+    values["codebook"] |= {"kind": "spike"}
+    config = parse_config(values)
+    assert isinstance(config, StageOneConfig)
+    stage = TTSVQVAE(config).train()
+    with torch.no_grad():
+        for _ in range(30):
+            stage(torch.poisson(torch.full((4, 4, 2, 16, 16), 1.0)))
+    return Model(dataclasses.replace(model.stored, stage1=config, first_stage=stage.eval()))
+
+
+def test_a_model_of_spike_codes_leaves_whole(spikes: Model, tmp_path: Path) -> None:
+    figures = export_model(spikes, tmp_path / "out", options=ExportOptions(part="whole"))
+    assert {"whole.net", "whole.nir"} < {path.name for path in (tmp_path / "out").iterdir()}
+    assert figures["part"] == "whole"
+    assert figures["agreement"]["quantised_simulated"] == 0
+    assert "all of a spiking VQ-VAE on Loihi 2" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    names = [layer["name"] for layer in figures["layers"]]
+    assert names.index("codes") == sum(name.startswith("encoder.") for name in names)
+    assert figures["values"]["float"]["model"] < 1e-8
+
+
+def test_only_spike_codes_leave_whole(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected --part decoder or encoder for codebook\.kind=temporal"):
+        export_model(model, tmp_path / "out", options=ExportOptions(part="whole"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ import pytest
 
 from event_tools import Events
 from event_tools.realism import Row
+from neurogen.model import Model
+from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.report import ReportInput, side_by_side, write_report
 from tests.neurogen.test_plots import run
 from tests.neurogen.tiny import event_model
@@ -107,3 +109,30 @@ def test_a_first_stage_alone_has_a_report_too(report: ReportInput, tmp_path: Pat
     alone = dataclasses.replace(model.stored, prior=None, prior_config=None)
     page = write_report(tmp_path / "r.html", dataclasses.replace(report, model=type(model)(alone))).read_text()
     assert "trained on 100 recordings" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "said"),
+    [
+        ("per_step", (5, 4, 4, 4), ("per-step-codebook", "its 32 codes", "A row is a vector that stands for one step")),
+        ("repeated", (5, 4, 4), ("repeated-codebook", "its 32 codes", "A row is a vector that stands for all steps")),
+        ("spike", (5, 4, 4, 4, 4), ("spike-codebook", "its 4 bits a site and step", "the pattern of spikes")),
+    ],
+)
+def test_codes_of_every_kind_are_shown(
+    kind: str, shape: tuple[int, ...], said: tuple[str, ...], report: ReportInput, tmp_path: Path
+) -> None:
+    stored = report.model.stored
+    book = stored.stage1.codebook.model_copy(update={"kind": kind})
+    config = stored.stage1.model_copy(update={"codebook": book})
+    model = Model(dataclasses.replace(stored, stage1=config, first_stage=TTSVQVAE(config).eval()))
+    items = np.zeros(shape, np.int64)
+    items[:, ..., :2] = 1  # every row, or every bit, in half of all places
+    codes = np.moveaxis(items, 0, model.code_form.item_axis)
+    shown = dataclasses.replace(report, model=model, real_codes=codes, generated_codes=codes)
+    page = write_report(tmp_path / "r.html", shown).read_text(encoding="utf-8")
+    assert all(words in page for words in said)
+    if kind == "spike":
+        assert "In 5 real recordings a bit is 1 in 50% of places and has an entropy of 1.00, 0 are dead." in page
+    else:
+        assert "In 5 generated recordings 2 of 32 rows fire, perplexity 2." in page

@@ -11,7 +11,7 @@ import torch
 import export
 from neurogen.config import ConfigError, StageOneConfig, parse_config
 from neurogen.model_folder import load_model
-from neurogen.models.on_chip import decoder_half, encoder_half
+from neurogen.models.on_chip import decoder_half, encoder_half, whole
 from neurogen.training import TrainingError, train_run
 from neurogen.training.stage1 import StageOneSystem
 from tests.neurogen.training.runs import make_recordings, stage1_config, weights_digest
@@ -47,6 +47,23 @@ def test_the_model_folder_spikes_on_the_chip_as_in_training(finished: Path) -> N
         expected, found = export.run(network, inputs, names), export.simulate(chip, inputs.numpy(), names)
         assert all(np.array_equal(expected[name], found[name]) for name in names)
         assert sum(expected[name].sum() for name in names) > 1000
+
+
+def test_a_model_of_spike_codes_is_on_one_grid(recordings: Path, tmp_path: Path) -> None:
+    values = _config(recordings).model_dump(mode="json")
+    values["codebook"] |= {"kind": "spike"}
+    config = parse_config(values)
+    assert isinstance(config, StageOneConfig)
+    stage = load_model(train_run(config, tmp_path / "run", on_grid=on_grid)).first_stage
+    half = whole(stage, "host")
+    x = torch.rand(4, 4, 2, 16, 16, generator=torch.Generator().manual_seed(0)) * 2
+    with torch.no_grad():
+        inputs = half.inputs(x).clone()
+    network = export.read(half.module, inputs)
+    chip = export.quantise(network, inputs.numpy())
+    agreement = export.report(chip, inputs.numpy(), network).agreement
+    assert agreement.spikes > 1000
+    assert agreement.float_simulated == 0
 
 
 def test_a_resumed_run_on_the_grid_is_bitwise_the_uninterrupted_one(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from neurogen.codebook import TemporalCodebook, distances, usage
+from neurogen.codebook import TemporalCodebook, distances, table, usage
 from neurogen.codebook.distances import nearest_rows
 from neurogen.codebook.learning import kmeans
 from neurogen.config import CodebookConfig
@@ -145,7 +145,7 @@ def test_the_running_means_have_no_pull_and_a_table_without_gradient() -> None:
     rows = codebook.lookup(out.codes)
     assert not codebook.table.requires_grad
     assert not list(codebook.parameters())
-    assert torch.allclose(out.loss, 0.5 * (rows - z).square().mean())  # of the rows as this step left them
+    assert torch.allclose(out.loss, 0.5 * (rows - z).square().mean())  # the same batch again moves no row
     assert torch.allclose(out.values, rows)
 
 
@@ -190,6 +190,59 @@ def test_learning_resumes_bitwise_from_its_state() -> None:
     whole, half = trained(range(6)), trained(range(3))
     rest = trained(range(3, 6), half.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), rest.state_dict().values(), strict=True))
+
+
+def test_learning_resumes_bitwise_while_it_gathers_for_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "START_STEPS", 4)
+
+    def trained(steps: range, state: dict[str, torch.Tensor] | None = None) -> TemporalCodebook:
+        codebook = book("ema", start=5).train()
+        codebook.load_state_dict(codebook.state_dict() if state is None else state)
+        for i in steps:
+            codebook(latents(seed=i))
+        return codebook
+
+    half = trained(range(3)).state_dict()
+    assert len(half["seen"]) == 2 * 36  # steps 2 and 3 of 5
+    whole, rest = trained(range(7)).state_dict(), trained(range(3, 7), half).state_dict()
+    assert "seen" not in whole
+    assert whole.keys() == rest.keys()
+    assert all(torch.equal(whole[name], rest[name]) for name in whole)
+
+
+def test_the_table_starts_from_latents_of_the_last_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    monkeypatch.setattr(table, "START_STEPS", 2)
+    monkeypatch.setattr(table, "kmeans", lambda vectors, *rest: found.append(vectors) or kmeans(vectors, *rest))
+    codebook = book("ema", start=3).train()
+    batches = [latents(seed=i) for i in range(3)]
+    for z in batches:
+        codebook(z)
+    (vectors,) = found
+    expected = torch.cat([codebook.vectors(z) for z in batches[1:]])
+    assert sorted(vectors.tolist()) == sorted(expected.tolist())
+    assert float(codebook.counts.sum()) == pytest.approx(36)  # a batch's worth, as running means of batches hold
+
+
+def test_latents_for_the_start_are_no_more_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "START_VECTORS", 40)
+    monkeypatch.setattr(table, "START_STEPS", 2)
+    codebook = book("ema", start=2).train()
+    codebook(latents())
+    assert len(codebook.seen) == 20
+    assert all((codebook.vectors(latents()) == row).all(1).any() for row in codebook.seen)
+
+
+def test_the_decoder_sees_the_rows_that_the_batch_chose() -> None:
+    codebook = book("ema", decay=0.5).train()
+    codebook(latents(seed=2))
+    before, z = codebook.table.clone(), latents(seed=3)
+    out = codebook(z)
+    rows = before[out.codes.flatten()]
+    assert torch.allclose(out.values, codebook.values(rows, tuple(out.codes.shape)))
+    assert not torch.allclose(codebook.table, before)
+    shares = [codebook(part, share) for part, share in zip(z.chunk(2, 1), out.codes.chunk(2), strict=True)]
+    assert torch.allclose(torch.cat([share.values for share in shares], 1), out.values)  # parts of a batch, too
 
 
 def test_revival_takes_rare_rows_alone() -> None:

@@ -92,3 +92,22 @@ def test_the_spiking_kind_has_the_recipe_s_parameters(readout: str, recipe: int)
     assert counts["encoder"] + counts["decoder"] == recipe
     assert counts["codebook"] == 256 * 32  # counted although running means learn it
     assert counts["total"] == recipe + 256 * 32
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("temporal", 256 * 32), ("per_step", 256 * 8), ("repeated", 256 * 8)])
+def test_the_table_counts_however_it_learns(kind: str, rows: int) -> None:
+    config = published("nmnist-small").model_copy(
+        update={"codebook": published("nmnist-small").codebook.model_copy(update={"kind": kind})}
+    )
+    counts = parameter_counts(build_on_meta(config))
+    assert counts["codebook"] == rows
+    assert counts["total"] == counts["encoder"] + counts["decoder"] + rows
+
+
+def test_spike_codes_have_no_table_and_a_norm_with_scale_and_shift() -> None:
+    plain, spikes = (
+        parameter_counts(build_on_meta(published(name))) for name in ("nmnist-small", "nmnist-small-spike")
+    )
+    assert spikes["codebook"] == 0
+    assert spikes["encoder"] - plain["encoder"] == 2 * 8
+    assert spikes["total"] == spikes["encoder"] + spikes["decoder"]
