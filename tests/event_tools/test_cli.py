@@ -124,6 +124,7 @@ def test_the_guides_commands_run_one_after_the_other(run: Any, tmp_path: Path, m
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         t = np.sort(rng.integers(0, 300_000, 500))
         write(name, Events(t, rng.integers(0, 34, 500), rng.integers(0, 34, 500), t % 2, (34, 34)))
+    np.savez("pictures.npz", images=rng.integers(0, 256, (2, 16, 16)).astype(np.uint8), labels=np.arange(2))
     guide = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
     commands = guide.partition("```sh\n")[2].partition("```")[0].splitlines()
     assert {line.split()[1] for line in commands} == set(COMMANDS)
