@@ -107,7 +107,7 @@ def prepare(path: Path, mnist: Path, real: Path) -> None:
     from event_tools.atomic import replacing
     from event_tools.simulator import simulate
     from neurogen.config import DataConfig
-    from neurogen.data.images import open_idx_data
+    from neurogen.data.idx import open_idx_data
 
     config = DataConfig(name="mnist", resolution=28, channels=1, fit="none")
     digits = {split: open_idx_data(config, mnist, split.lower()) for split in ("Train", "Test")}

@@ -54,6 +54,7 @@ __all__ = [
 
 
 RECORDINGS = ("digits", "nmnist", "recordings", "dvs_cifar10")  # names of data that are recordings; others are images
+CHANNELS = {"mnist": (1,), "fashion": (1,), "cifar10": (3,)}  # of images; other pictures are decoded grey or RGB
 
 
 class ConfigError(ValueError):
@@ -107,7 +108,7 @@ class StageOneConfig(Section):
                 f"model.coding={self.model.coding} does not go with data.name={self.data.name}; "
                 f"take {wanted} or model.coding={'direct' if event else 'event'}"
             )
-        channels = {"mnist": (1,), "fashion": (1,), "images": (1, 3)}.get(self.data.name, (2,))
+        channels = CHANNELS.get(self.data.name, (2,) if event else (1, 3))
         if self.data.channels not in channels:
             raise ValueError(
                 f"expected data.channels={' or '.join(map(str, channels))} for data.name={self.data.name}, "
@@ -115,6 +116,8 @@ class StageOneConfig(Section):
             )
         if self.data.fit == "sum" and not event:
             raise ValueError("data.fit=sum adds up event counts; take crop, resize or none for images")
+        if self.data.fit in ("adm", "fsvae148") and event:
+            raise ValueError(f"data.fit={self.data.fit} is for images; take crop, resize, sum or none for recordings")
         if (self.losses.reconstruction == "poisson") != (self.model.output == "softplus"):
             raise ValueError("losses.reconstruction=poisson and model.output=softplus go together; set both or neither")
         if self.losses.reconstruction == "poisson" and self.data.scaling == "recording":

@@ -60,19 +60,33 @@ class NeuronConfig(Section):
 class DataConfig(Section):
     """Which data, and how they become arrays of the model's size and range."""
 
-    name: Literal["digits", "nmnist", "mnist", "fashion", "images", "recordings", "dvs_cifar10"]
+    name: Literal[
+        "digits",
+        "nmnist",
+        "mnist",
+        "fashion",
+        "cifar10",
+        "celeba",
+        "celeba_hq",
+        "lsun_bedroom",
+        "lsun_church",
+        "images",
+        "recordings",
+        "dvs_cifar10",
+    ]
     """digits: recordings simulated from scikit-learn's digits; images, recordings: a folder by class."""
     path: str | None = None
     """Folder or .zip; null looks in $NEUROGEN_DATA and the cache."""
     download: bool = False
-    """Whether torchvision may fetch what is not there."""
+    """Whether torchvision (or tonic, for recordings) may fetch what is not there."""
     resolution: Annotated[int, Field(ge=8)] = 32
     """Height and width of the model's frames, pixels."""
     channels: Positive = 2
     """1 grey, 2 OFF and ON event counts, 3 RGB."""
-    fit: Literal["crop", "resize", "none", "sum"] = "crop"
-    """How data get that size: central crop of counts, bilinear (images, both: bicubic, centre crop), as they are, or,
-    for recordings, sums over squares of pixels, which lose no event."""
+    fit: Literal["crop", "resize", "none", "sum", "adm", "fsvae148"] = "crop"
+    """How data get that size. Recordings: central crop of counts, bilinear, as they are, or sums over squares of
+    pixels, which lose no event. Images: adm (crop and resize mean it too: bicubic, centre crop), as they are, or
+    fsvae148, the central 148 pixels, bilinear, for CelebA."""
     convention: Literal["jaer", "spikingjelly", "tonic", "raw"] = "jaer"
     """AEDAT 2.0 recordings: how axes and polarity are read, and written again by sampling; other formats say it."""
     binning: Literal["time", "published"] = "time"

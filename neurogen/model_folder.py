@@ -254,4 +254,6 @@ DATA_LICENCES = {
     "nmnist": "CC BY-SA 4.0 (Orchard et al. 2015)",
     "mnist": "CC BY-SA 3.0 (LeCun, Cortes, Burges)",
     "fashion": "MIT (Zalando SE)",
+    "celeba": "non-commercial research only (Liu et al. 2015)",
+    "celeba_hq": "CC BY-NC 4.0 (Karras et al. 2018)",
 }

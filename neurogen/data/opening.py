@@ -14,9 +14,13 @@ from event_tools.datasets import Recordings, open_recordings
 from event_tools.dvs_cifar10 import open_dvs_cifar10, training_part
 from event_tools.profile import RateCurve
 from neurogen.config import RECORDINGS, DataConfig
+from neurogen.data.celeba import open_celeba, open_celeba_hq
+from neurogen.data.cifar import open_cifar10
 from neurogen.data.digits import SENSOR
 from neurogen.data.errors import DataError
-from neurogen.data.images import ImageData, has_image_splits, open_idx_data, open_image_folder
+from neurogen.data.idx import open_idx_data
+from neurogen.data.images import ImageData, open_image_folder
+from neurogen.data.lsun import CATEGORIES, TESTS, open_lsun
 from neurogen.data.places import archive_of_split, find_path
 from neurogen.data.recordings import RecordingData, measured_scaling, prepared_counts
 from neurogen.data.scaling import Scaling
@@ -27,6 +31,7 @@ Data = ImageData | RecordingData
 SPLITS = ("train", "validation", "test")
 HOLD_OUT_KEY = 20_240_514  # of the shuffle that picks hold-outs: the same items for every seed, so that figures compare
 TEST_SHARE = 10  # of a set without a test split, one item in ten is its test
+MOST_TESTS = dict.fromkeys(CATEGORIES, TESTS)  # or so many, of sets whose own test split is that small
 PROFILED = 2000  # recordings that a rate curve is measured on
 
 
@@ -41,7 +46,7 @@ def open_data(config: DataConfig, steps: int, split: str, scaling: Scaling | Non
     path = find_path(config)
     if config.name not in RECORDINGS:
         images, own_test = _open_images(config, path, split)
-        return images.subset(_chosen(config, len(images), split, own_test))
+        return images.subset(_chosen(config, len(images), split, own_test, most=MOST_TESTS.get(config.name)))
     source, classes, own_test = _open_source(config, path, split)
     counts, edges = prepared_counts(source, config, steps)
     labels = np.array([classes.index(name) for name in source.classes])[source.labels]
@@ -76,10 +81,14 @@ def describe_data(data: Data) -> DataInfo:
 def _open_images(config: DataConfig, path: Path, split: str) -> tuple[ImageData, bool]:
     """The images that hold a split, and whether the source has a test split of its own."""
     part = "test" if split == "test" else "train"
-    if config.name != "images":
-        return open_idx_data(config, path, part), True
-    own_test = has_image_splits(path)
-    return open_image_folder(config, path, part if own_test else None), own_test
+    if config.name in CATEGORIES:
+        return open_lsun(config, path, part)
+    if config.name == "images":
+        return open_image_folder(config, path, part)
+    if config.name == "celeba_hq":
+        return open_celeba_hq(config, path), False
+    openers = {"cifar10": open_cifar10, "celeba": open_celeba}
+    return openers.get(config.name, open_idx_data)(config, path, part), True
 
 
 def _open_source(config: DataConfig, path: Path, split: str) -> tuple[Recordings, tuple[str, ...], bool]:
@@ -121,16 +130,26 @@ def _labels_of(recordings: Recordings) -> set[str]:
 
 
 def _chosen(
-    config: DataConfig, items: int, split: str, own_test: bool, first: NDArray[np.bool_] | None = None
+    config: DataConfig,
+    items: int,
+    split: str,
+    own_test: bool,
+    first: NDArray[np.bool_] | None = None,
+    most: int | None = None,
 ) -> NDArray[np.int64]:
-    """Which of a source's items belong to a split, in the source's order; first: those that a rule trains on."""
+    """Which of a source's items belong to a split, in the source's order.
+
+    first: those that a rule trains on; most: the most items to hold out for testing.
+    """
     order: NDArray[Any] = np.random.Generator(np.random.Philox(key=HOLD_OUT_KEY)).permutation(items)
     if first is not None:
         order = order[first[order] != (split == "test")]
         if not len(order):
-            raise DataError(f"expected {TEST_SHARE} recordings or more of a class, nine in ten are trained on; add some")
+            raise DataError(
+                f"expected {TEST_SHARE} recordings or more of a class, nine in ten are trained on; add some"
+            )
     elif not own_test:
-        tests = items // TEST_SHARE
+        tests = min(items // TEST_SHARE, most or items)
         if not tests:
             raise DataError(
                 f"expected {TEST_SHARE} items or more (one in {TEST_SHARE} is for testing), got {items}; add some"

@@ -15,6 +15,7 @@ from neurogen.blocks.shared_norm import unmoved_statistics
 from neurogen.codebook.usage import use_figures, use_names
 from neurogen.config import StageOneConfig
 from neurogen.data import RecordingData, classes_in_turn, describe_data, open_data
+from neurogen.data.prefetch import Prefetch
 from neurogen.losses import StageOneObjective
 from neurogen.model_folder import load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
@@ -25,7 +26,7 @@ from neurogen.training.descent import Descent, finite
 from neurogen.training.device import moved
 from neurogen.training.distributed import leader_first
 from neurogen.training.errors import TrainingError
-from neurogen.training.order import batch_draws, keyed_generator
+from neurogen.training.order import batch_draws, batch_items, keyed_generator
 from neurogen.training.precision import mixed
 from neurogen.training.showing import show_reconstructions
 
@@ -45,6 +46,7 @@ class StageOneSystem:
             self.data = open_data(config.data, config.model.steps, "train")
             self.held_out = open_data(config.data, config.model.steps, held_out, self.data.scaling)
         self.items = len(self.data)
+        self.batches = Prefetch(self._batch, self._items, config.train.steps)
         self.crop_note = self.data.crop_note if isinstance(self.data, RecordingData) else None
         if self.crop_note and rank() == 0:
             sys.stderr.write(f"data: {self.crop_note}\n")
@@ -75,8 +77,7 @@ class StageOneSystem:
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         config = self.config
-        draws = batch_draws(config.seed, AUGMENT_STREAM, step, config.train.batch_size, rank(), world())
-        x = moved(self.data.batch(index, draws), self.device)
+        x = moved(self.batches.take(index, step), self.device)
         self.main.train()
         self.objective.train()
         parts, figures = x.chunk(config.train.accumulate), Counter[str]()
@@ -90,6 +91,16 @@ class StageOneSystem:
             means |= use_figures(all_rows(torch.cat([self.form.items_first(codes) for codes in self.codes])), self.form)
             self.codes.clear()
         return means
+
+    def _batch(self, index: Tensor, step: int) -> Tensor:
+        """Items as the network takes them at a step, still on the CPU; made in another thread."""
+        config = self.config
+        draws = batch_draws(config.seed, AUGMENT_STREAM, step, config.train.batch_size, rank(), world())
+        x = self.data.batch(index, draws)
+        return x.pin_memory() if self.device.type == "cuda" else x
+
+    def _items(self, step: int) -> Tensor:
+        return batch_items(self.config.seed, step, self.items, self.config.train.batch_size, rank(), world())
 
     def _descend(self, x: Tensor, codes: Tensor | None, whole: Tensor, step: int, log: bool) -> dict[str, float]:
         """Add the gradients of the part x of the share `whole`; returns its figures."""

@@ -10,7 +10,7 @@ import torch
 
 from neurogen.config import DataConfig
 from neurogen.data import DataError, open_data
-from neurogen.data.images import fit_image
+from neurogen.data.crops import fit_image
 from tests.data import data_path
 from tests.neurogen.data.sets import idx, picture
 
@@ -162,7 +162,7 @@ def test_pictures_of_mixed_sizes_are_cropped_to_one(tmp_path: Path) -> None:
 def test_pictures_are_decoded_once_into_a_mapped_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = photos(tmp_path)
     first = open_data(photo_config(folder, limit=4), 2, "train").batch(np.arange(4))
-    monkeypatch.setattr("neurogen.data.images._decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr("neurogen.data.decoding._decode", lambda *_: pytest.fail("decoded again"))
     assert torch.equal(open_data(photo_config(folder, limit=4), 2, "train").batch(np.arange(4)), first)
 
 
@@ -197,7 +197,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 
 def test_mixed_sizes_are_refused_without_a_fit(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"expected 16x16 pixels for data.fit=none, got 2[01]x20; set data.fit=crop"):
+    with pytest.raises(DataError, match=r"expected 16x16 pixels for data.fit=none, got 2[01]x20; set data.fit=adm"):
         open_data(photo_config(photos(tmp_path), fit="none"), 2, "train")
 
 

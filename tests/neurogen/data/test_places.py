@@ -92,6 +92,6 @@ def test_a_download_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) 
 
 def test_nothing_is_downloaded_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NEUROGEN_DATA", raising=False)
-    monkeypatch.setattr(places, "_download", lambda name: pytest.fail(f"downloaded {name}"))
+    monkeypatch.setattr(places, "fetch", lambda name: pytest.fail(f"downloaded {name}"))
     with pytest.raises(DataError, match=r"data\.download=true"):
         find_path(DataConfig(name="fashion", channels=1, resolution=28, fit="none"))
