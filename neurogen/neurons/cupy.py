@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from importlib.util import find_spec
 from typing import Any
 
@@ -93,7 +94,7 @@ _NEURON = (
 def _fire(x: Tensor, v: Tensor | None, w: Tensor | None, *neuron: Any) -> tuple[Tensor, Tensor]:
     x = _dense(x)
     out, last = _like(x), _like_step(x)
-    launch.forward(x, _laid_out(v, last), _share(w), out, last, Neuron(*neuron))
+    launch.forward(x, _laid_out(v, x), _share(w), out, last, Neuron(*neuron))
     return out, last
 
 
@@ -120,11 +121,10 @@ def _fire_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of x, of v (empty unless to_v) and of w (empty where it is None)."""
     x = _dense(x)
-    share, grad_x, state = _share(w), _like(x), _like_step(x)
-    above = torch.zeros_like(state, dtype=x.dtype).expand(x.shape) if above is None else _aligned(above, x)
-    grad_v = state if to_v else x.new_empty(0, dtype=torch.float32)
-    start, upper = _laid_out(v, state), _laid_out(above_last, state)
-    through = grad_v if to_v else None
+    share, grad_x = _share(w), _like(x)
+    above = torch.zeros_like(x[:1]).expand(x.shape) if above is None else _aligned(above, x)
+    grad_v = _like_step(x) if to_v else x.new_empty(0, dtype=torch.float32)
+    start, upper, through = _laid_out(v, x), _laid_out(above_last, x), grad_v if to_v else None
     to_share = launch.backward(x, start, share, above, upper, grad_x, through, Neuron(*neuron))
     if w is None or share is None or to_share is None:
         return grad_x, grad_v, x.new_empty(0)
@@ -205,22 +205,22 @@ def _like_step(x: Tensor) -> Tensor:
     return torch.empty_strided(x.shape[1:], x.stride()[1:], dtype=torch.float32, device=x.device)
 
 
-def _same_order(a: Tensor, b: Tensor) -> bool:
-    """Whether the last dimensions of a lie in memory as all of b's."""
-    own = a.stride()[a.ndim - b.ndim :]
-    return all(n == 1 or s == r for n, s, r in zip(b.shape, own, b.stride(), strict=True))
+def _row_order(t: Tensor, x: Tensor) -> bool:
+    """Whether the last dimensions of t lie in memory as a step of x does."""
+    own = t.stride()[t.ndim - x.ndim + 1 :]
+    return all(n == 1 or s == r for n, s, r in zip(x.shape[1:], own, x.stride()[1:], strict=True))
 
 
-def _laid_out(t: Tensor | None, like: Tensor) -> Tensor | None:
-    """t in the order of memory and the dtype of `like`."""
-    if t is None or (t.dtype == like.dtype and _same_order(t, like)):
+def _laid_out(t: Tensor | None, x: Tensor) -> Tensor | None:
+    """t (N, ...) in float32, laid out as a step of x."""
+    if t is None or (t.dtype == torch.float32 and _row_order(t, x)):
         return t
-    return torch.empty_like(like).copy_(t)
+    return _like_step(x).copy_(t)
 
 
 def _aligned(above: Tensor, x: Tensor) -> Tensor:
-    """A gradient with its steps laid out in memory as x's, which may be one row for all steps."""
-    return above if above.dtype == x.dtype and _same_order(above, x[0]) else _like(x).copy_(above)
+    """A gradient (T, N, ...) whose steps are laid out as x's, wherever they start; a copy where it is otherwise."""
+    return above if above.dtype == x.dtype and _row_order(above, x) else _like(x).copy_(above)
 
 
 @functools.cache
@@ -235,7 +235,9 @@ def _missing() -> str | None:
     if find_spec("cupy") is None:
         return f"CuPy is not installed ({line})"
     try:
-        import cupy
+        with warnings.catch_warnings():  # of where CuPy looked for a toolkit
+            warnings.simplefilter("ignore")
+            import cupy
 
         built = cupy.cuda.runtime.runtimeGetVersion() // 1000
     except Exception as error:  # an ImportError or whatever a broken installation raises

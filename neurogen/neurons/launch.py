@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,7 +105,7 @@ def run(kernel: Kernel, blocks: int, arguments: tuple[Any, ...], device: torch.d
     """Launch on the device's current stream; compiles what has not been met before."""
     index = torch.cuda.current_device() if device.index is None else device.index
     with torch.cuda.device(index), _stream(torch.cuda.current_stream(index).cuda_stream, index):
-        _compiled(kernel)((blocks,), (BLOCK,), arguments)
+        _compiled(kernel, index)((blocks,), (BLOCK,), arguments)
 
 
 @functools.cache
@@ -114,10 +115,14 @@ def source() -> str:
 
 
 @functools.cache
-def _compiled(kernel: Kernel) -> Any:
+def _compiled(kernel: Kernel, index: int) -> Any:
     import cupy
 
-    return cupy.RawKernel(source(), kernel.name, options=_OPTIONS + kernel.options, backend="nvrtc")
+    function = cupy.RawKernel(source(), kernel.name, options=_OPTIONS + kernel.options, backend="nvrtc")
+    with warnings.catch_warnings():  # of where CuPy looked for a toolkit
+        warnings.simplefilter("ignore")
+        function.compile()
+    return function
 
 
 class _Handle:

@@ -51,7 +51,7 @@ def test_spikingjelly_by_name_is_spikingjelly() -> None:
 
 
 def test_an_unknown_backend_is_refused_with_the_names_there_are() -> None:
-    with pytest.raises(ValueError, match="expected backend to be one of auto, torch, .*spikingjelly, got 'cuda'"):
+    with pytest.raises(ValueError, match=r"expected backend to be one of auto, torch, .*spikingjelly, got 'cuda'"):
         LIF(backend="cuda")(X)
 
 
