@@ -1,4 +1,7 @@
-"""Data sets that torchvision or tonic fetch, when asked to: into a folder of the cache that appears whole or not at all."""
+"""Data sets that torchvision or tonic fetch when asked to, into a folder of the cache that appears whole or not at all.
+
+CIFAR-10's binary version is not one of torchvision's data sets; its tools fetch and check it.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +29,22 @@ def fetch(name: str) -> Path:
     """Download a data set unless that was done before; raises DataError."""
     if name in ELSEWHERE:
         raise DataError(
-            f"expected {name} to be there, nobody may download it for you; take it from {ELSEWHERE[name]} "
+            f"expected {name} to be there, it cannot be downloaded from here; take it from {ELSEWHERE[name]} "
             f"and set data.path"
         )
 
     def build(place: Path) -> None:
         try:
             FETCHERS[name](place)
-        except DataError:
-            raise
         except ImportError as error:
-            raise DataError(
-                f"{name} needs the package {error.name} to be downloaded; {PIP[error.name or '']}"
-            ) from None
+            pip = PIP.get(error.name or "", f"pip install {error.name}")
+            raise DataError(f"{name} needs the package {error.name} to be downloaded; {pip}") from None
         except Exception as error:  # gdown and tonic have errors of their own
             raise DataError(
                 f"{name} could not be downloaded ({_line(error)}); fetch it yourself and set data.path"
             ) from None
 
-    return built(fetched_place(name), build)
+    return built(fetched_place(name), build) / INSIDE.get(name, "")
 
 
 def _mnist(place: Path) -> None:
@@ -93,10 +93,10 @@ FETCHERS: dict[str, Callable[[Path], None]] = {
     "nmnist": _nmnist,
     "dvs_cifar10": _dvs_cifar10,
 }
+INSIDE = {"nmnist": "NMNIST"}  # where tonic puts the folders of its splits
 PIP = {
     "gdown": "pip install 'neurogen[celeba]'",
     "tonic": "pip install 'neurogen[tonic]'",
-    "torchvision": "pip install torchvision",
 }
 
 

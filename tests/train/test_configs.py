@@ -67,7 +67,8 @@ def test_a_small_configuration_learns_for_two_steps(name: str) -> None:
     if isinstance(config, PriorConfig):
         shape = (8, *TokenOrder.of(config.model).form.item_shape)
         network: torch.nn.Module = SpikingPrior(config.model, config.neurons)
-        codes, labels = torch.randint(config.model.codes, shape), torch.randint(config.model.classes, (8,))
+        codes, classes = torch.randint(config.model.codes, shape), config.model.classes
+        labels = torch.randint(classes, (8,)) if classes else None
 
         def loss() -> torch.Tensor:
             return network.loss(codes, labels)
@@ -76,7 +77,8 @@ def test_a_small_configuration_learns_for_two_steps(name: str) -> None:
         network = TTSVQVAE(config)
         objective = StageOneObjective(config.losses, config.data.channels)
         side = config.data.resolution
-        shape = (8, config.model.steps, 2, side, side) if config.model.coding == "event" else (8, 1, side, side)
+        time = (config.model.steps,) if config.model.coding == "event" else ()
+        shape = (8, *time, config.data.channels, side, side)
         x = torch.rand(shape)
 
         def loss() -> torch.Tensor:
