@@ -81,7 +81,7 @@ template <> struct Value<2> {
     }
 };
 
-constexpr int least(int a, int b) { return a < b ? a : b; }
+DEVICE constexpr int least(int a, int b) { return a < b ? a : b; }
 
 // Vec values that are read and written at once.
 template <class T, int Vec> struct alignas(least((int)sizeof(T) * Vec, 16)) Pack {
