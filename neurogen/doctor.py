@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 from spikingjelly.activation_based import functional
 
-from neurogen.neurons import IF, LIF, PLIF
+from neurogen.neurons import IF, LIF, PLIF, cupy
 from neurogen.neurons.allocator import why_not_tuned
 from neurogen.neurons.backend import BACKENDS, choose_backend, why_not
 
@@ -49,6 +49,8 @@ class Report:
     """Whether large tensors stay in the process (the commands tune the allocator)."""
     extras: dict[str, str | None]
     """Optional package -> version, or None where it is absent."""
+    cupy: str
+    """Whether the CUDA kernels can run, or what they lack."""
     neurons: tuple[NeuronUse, ...]
 
     def to_json(self) -> str:
@@ -63,6 +65,7 @@ class Report:
         lines += [f"device {name}: {what}" for name, what in self.devices.items()]
         lines.append(f"allocator: {self.allocator}")
         lines += [f"extra {extra}: {_extra(extra, number)}" for extra, number in self.extras.items()]
+        lines.append(f"backend cupy, neurogen's own (SpikingJelly dropped its in 2.0.0): {self.cupy}")
         for use in self.neurons:
             operator = f" ({use.operator})" if use.operator else ""
             others = "".join(f"; not {name}: {reason}" for name, reason in use.others.items())
@@ -82,7 +85,8 @@ def examine() -> Report:
         memory_gib=_memory_gib(),
         devices=devices,
         allocator=why_not_tuned() or "tuned by the commands (NEUROGEN_TUNE_ALLOCATOR=0 turns it off)",
-        extras={extra: _version(package) for extra, package in EXTRAS.items()},
+        extras={extra: _version(package) for extra, package in _extras().items()},
+        cupy=cupy.missing() or "ready",
         neurons=tuple(_use(kind, device) for device in devices for kind in (*KINDS, "gate")),
     )
 
@@ -125,5 +129,10 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _extras() -> dict[str, str]:
+    cuda = (torch.version.cuda or "").split(".")[0]
+    return EXTRAS | ({f"cuda{cuda}": f"cupy-cuda{cuda}x"} if cuda else {})
+
+
 def _extra(extra: str, number: str | None) -> str:
-    return f"{EXTRAS[extra]} {number}" if number else f'absent; pip install "neurogen[{extra}]"'
+    return f"{_extras()[extra]} {number}" if number else f'absent; pip install "neurogen[{extra}]"'

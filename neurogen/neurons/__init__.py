@@ -1,4 +1,4 @@
-"""Multi-step spiking neurons on SpikingJelly 2, with a fused CPU path."""
+"""Multi-step spiking neurons on SpikingJelly 2, fused on the CPU and on CUDA."""
 
 from neurogen.neurons.allocator import tune_allocator
 from neurogen.neurons.gate import Gate

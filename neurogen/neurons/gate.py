@@ -11,7 +11,7 @@ from neurogen.neurons.lif import IF, LIF, PLIF
 class Gate(nn.Module):
     """x: (T, N, ...) real -> x * neuron(x), same shape; the neuron's membrane goes on from call to call.
 
-    On a fused backend only x is kept for the backward (4 bytes an element).
+    On a fused backend only x is kept for the backward.
     """
 
     def __init__(self, neuron: LIF | IF | PLIF) -> None:

@@ -1,4 +1,4 @@
-"""LIF, IF and PLIF layers: SpikingJelly neurons in multi-step mode with our fused path on the CPU.
+"""LIF, IF and PLIF layers: SpikingJelly neurons in multi-step mode with our fused paths on the CPU and on CUDA.
 
 They *are* SpikingJelly's nodes (states, `reset_net`, monitors, NIR exchange) and fire at h >= v_threshold. Added:
 `backend`, a float32 membrane under 16-bit input, and copying after a training step. Defaults differ in three places:
@@ -91,7 +91,7 @@ def _number(value: float | None) -> float | None:
 
 
 class LIF(_MultiStep, neuron.LIFNode):
-    """Leaky integrate-and-fire; arguments as SpikingJelly's LIFNode, and `backend`: auto, torch or spikingjelly."""
+    """Leaky integrate-and-fire; arguments as SpikingJelly's LIFNode, and `backend`, a name in `backend.py`."""
 
     stock = neuron.LIFNode
 
@@ -144,7 +144,7 @@ class IF(_MultiStep, neuron.IFNode):
 
 
 class PLIF(_MultiStep, neuron.ParametricLIFNode):
-    """LIF with a learned time constant; arguments as SpikingJelly's ParametricLIFNode, on whose operator it runs."""
+    """LIF with a learned time constant; arguments as SpikingJelly's ParametricLIFNode, and `backend`."""
 
     stock = neuron.ParametricLIFNode
 

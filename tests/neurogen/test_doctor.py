@@ -42,16 +42,22 @@ def test_json_says_which_backend_each_neuron_uses_and_why_not_the_others() -> No
     assert cpu.keys() == {"lif", "if", "plif", "gate"}
     for kind in ("lif", "if", "gate"):
         assert cpu[kind]["backend"] == "torch"
-        assert cpu[kind]["others"] == {"spikingjelly": "torch is faster"}
+        assert cpu[kind]["others"]["cupy"] == "it is for cuda"
+        assert cpu[kind]["others"]["spikingjelly"] == "torch is faster"
     assert cpu["plif"]["backend"] == "spikingjelly"
     assert cpu["plif"]["operator"] == "torch-reference"
-    assert cpu["plif"]["others"] == {"torch": "its time constant is learned"}
+    assert cpu["plif"]["others"]["torch"] == "its time constant is learned"
 
 
 def test_text_says_the_same_a_line_for_each() -> None:
     lines = told().splitlines()
-    assert "neuron lif on cpu: torch; not spikingjelly: torch is faster" in lines
-    assert "neuron plif on cpu: spikingjelly (torch-reference); not torch: its time constant is learned" in lines
+    lif, plif = (next(line for line in lines if line.startswith(f"neuron {kind} on cpu: ")) for kind in ("lif", "plif"))
+    assert lif.startswith("neuron lif on cpu: torch; not ")
+    assert "; not cupy: it is for cuda; " in lif
+    assert lif.endswith("; not spikingjelly: torch is faster")
+    assert plif.startswith(
+        "neuron plif on cpu: spikingjelly (torch-reference); not torch: its time constant is learned"
+    )
     assert any(line.startswith(f"neurogen {version('neurogen')}, torch {version('torch')}") for line in lines)
     assert any(f"{os.cpu_count()} cores" in line for line in lines)
 
@@ -69,7 +75,27 @@ def test_a_backend_that_is_not_for_the_device_says_so(monkeypatch: pytest.Monkey
     monkeypatch.setattr(backend.cpu, "DEVICES", ("tpu",))
     lif = uses(doctor.examine())["lif"]
     assert (lif.backend, lif.operator) == ("spikingjelly", "torch-reference")
-    assert lif.others == {"torch": "it is for tpu"}
+    assert lif.others["torch"] == "it is for tpu"
+
+
+@pytest.mark.parametrize("lacks", [None, "CuPy is not installed (pip install it)"])
+def test_it_says_that_backend_cupy_is_ours_and_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, lacks: str | None
+) -> None:
+    monkeypatch.setattr(doctor.cupy, "missing", lambda: lacks)
+    line = f"backend cupy, neurogen's own (SpikingJelly dropped its in 2.0.0): {lacks or 'ready'}"
+    assert line in doctor.examine().to_text().splitlines()
+
+
+@pytest.mark.parametrize(("cuda", "extra"), [("13.0", "cuda13"), ("12.6", "cuda12"), (None, None)])
+def test_the_extra_for_cuda_is_the_one_of_torchs_cuda(
+    monkeypatch: pytest.MonkeyPatch, cuda: str | None, extra: str | None
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    report = doctor.examine()
+    assert [name for name in report.extras if name.startswith("cuda")] == ([extra] if extra else [])
+    if extra and report.extras[extra] is None:
+        assert f'extra {extra}: absent; pip install "neurogen[{extra}]"' in report.to_text().splitlines()
 
 
 def test_a_missing_extra_is_named_with_its_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
