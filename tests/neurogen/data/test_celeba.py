@@ -55,7 +55,9 @@ def test_a_damaged_partition_is_refused_with_its_line(tmp_path: Path, line: str)
 
 def test_more_or_fewer_pictures_than_lines_are_refused(tmp_path: Path) -> None:
     (celeba(tmp_path) / "img_align_celeba" / "000002.jpg").unlink()
-    with pytest.raises(DataError, match=r"expected the 13 pictures that list_eval_partition.txt lists, got 12 pictures"):
+    with pytest.raises(
+        DataError, match=r"expected the 13 pictures that list_eval_partition.txt lists, got 12 pictures"
+    ):
         open_data(set_config("celeba", tmp_path), 2, "train")
     picture(tmp_path / "img_align_celeba" / "other.jpg", np.zeros((218, 178, 3), np.uint8))
     with pytest.raises(DataError, match=r"lists, got no 000002.jpg"):
