@@ -80,15 +80,19 @@ def count_of_rows(rows: Tensor) -> int:
     return len(rows) * world()
 
 
-def chosen_rows(rows: Tensor, index: Tensor) -> Tensor:
-    """`all_rows(rows)[index]` for rows (M, D), without gathering more than that; index: (K,) equal everywhere."""
+def chosen_rows(rows: Tensor, index: Tensor, blocks: int = 1) -> Tensor:
+    """Rows (M, D) of all processes at index (K,), equal everywhere, without gathering more than these.
+
+    blocks: how many blocks of rows one process would have one after another (time steps), each of which is shared.
+    """
     index = index.to(rows.device)
     if not together():
         return rows[index]
-    own = index - rank() * len(rows)
-    mine = (own >= 0) & (own < len(rows))
+    size = len(rows) // blocks
+    block, place = index // (size * world()), index % (size * world())
+    mine, own = place // size == rank(), block * size + place % size
     # Every row is added to zeros alone, which changes none of its bits.
-    return summed(torch.where(mine[:, None], rows[own.clamp(0, len(rows) - 1)], 0))
+    return summed(torch.where(mine[:, None], rows[own], 0))
 
 
 def own_parts(total: int) -> range:

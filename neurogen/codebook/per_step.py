@@ -19,6 +19,7 @@ class PerStepCodebook(TableCodebook):
 
     def __init__(self, config: CodebookConfig, steps: int) -> None:
         super().__init__(config, steps, config.width)
+        self.blocks = steps
 
     def form(self, height: int, width: int) -> CodeForm:
         return CodeForm(self.steps, 0, self.config.size, height, width)

@@ -71,6 +71,7 @@ def test_every_exchange_gives_both_the_same(pair: Path) -> None:
     for seen in both(pair, "exchanges"):
         assert seen["flags"] == (True, False)
         assert seen["rows"].tolist() == [[10.0, 11.0], [0.0, 1.0], [6.0, 7.0], [6.0, 7.0]]
+        assert seen["rows in blocks"].tolist() == [[0.0, 1.0], [6.0, 7.0], [2.0, 3.0], [8.0, 9.0]]
         assert seen["gradient"].item() == 5.0  # 2 * 5 / 2, the mean of two gradients that agree
         assert seen["parts"].tolist() == [0, 1, 1, 2, 2, 2]
         assert seen["leader"] is True

@@ -21,7 +21,7 @@ from tests.neurogen.training.together import CLOSE, both, folder_bytes, run_two
 
 pytestmark = pytest.mark.slow
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
-NAMES = ("gated-in-parts", "prior-in-parts", "means")
+NAMES = ("gated-in-parts", "means", "per-step", "prior-in-parts", "spikes")
 
 
 def torchrun(*arguments: str) -> subprocess.Popen[str]:

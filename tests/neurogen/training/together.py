@@ -70,6 +70,8 @@ def trainings(recordings: Path, first_stage: Path) -> dict[str, Config]:
         "gated-in-parts": variant(gated, **in_parts),
         "means": variant(gated, codebook={"learning": "ema"}),
         "means-in-parts": variant(gated, codebook={"learning": "ema"}, **in_parts),
+        "per-step": variant(spiking, codebook={"kind": "per_step", "revive_every": 2, "revive_below": 1.0}),
+        "spikes": variant(spiking, codebook={"kind": "spike"}),
         "prior": prior,
         "prior-in-parts": variant(prior, **in_parts),
     }
@@ -186,6 +188,7 @@ def exchanges() -> dict[str, Any]:
     return {
         "flags": any_process(rank() == 1, False),
         "rows": chosen_rows(rows, torch.tensor([5, 0, 3, 3])),
+        "rows in blocks": chosen_rows(rows[:2], torch.tensor([0, 1, 2, 3]), blocks=2),
         "gradient": x.grad,
         "parts": torch.cat(all_parts(parts, 3)),
         "leader": leader_says(lambda: rank() == 0),
