@@ -28,6 +28,8 @@ START_STEPS = 12  # last steps before quantisation whose latents these are
 class TableCodebook(nn.Module):
     """table: (K, row) float. Kinds say what a vector is: `vectors`, `values` and `form`."""
 
+    blocks = 1  # of vectors, each with all items of a batch
+
     def __init__(self, config: CodebookConfig, steps: int, row: int) -> None:
         super().__init__()
         self.config, self.steps = config, steps
@@ -133,7 +135,7 @@ class TableCodebook(nn.Module):
         everyone = count_of_rows(vectors)
         share = START_VECTORS // min(max(self.config.start, 1), START_STEPS)
         pick = torch.randperm(everyone, generator=generator)[:share]
-        self.seen = torch.cat((self.seen, chosen_rows(vectors, pick)))
+        self.seen = torch.cat((self.seen, chosen_rows(vectors, pick, self.blocks)))
         if left > 1:
             return codes
         centres, counts = kmeans(self.seen, self.config.size, generator)
@@ -149,7 +151,7 @@ class TableCodebook(nn.Module):
         pick = torch.randint(count_of_rows(vectors), (self.config.size,), generator=generator)
         fresh = self.counts.mean()
         self.counts.copy_(torch.where(rare, fresh, self.counts))
-        self.sums.copy_(torch.where(rare[:, None], chosen_rows(vectors, pick) * fresh, self.sums))
+        self.sums.copy_(torch.where(rare[:, None], chosen_rows(vectors, pick, self.blocks) * fresh, self.sums))
 
     def _done(self) -> int:
         if self._steps_done is None:
