@@ -127,10 +127,13 @@ def reconstruct(
     from neurogen.model import load
     from neurogen.reconstruction import reconstruct_test_items
     from neurogen.training.device import choose_device
+    from neurogen.training.distributed import processes, rank
 
     _tune()
-    figures = reconstruct_test_items(load(model, str(choose_device(device))), out, count, data)
-    _print_figures(figures, as_json)
+    with processes(choose_device(device)) as own_device:
+        figures = reconstruct_test_items(load(model, str(own_device)), out, count, data)
+        if rank() == 0:
+            _print_figures(figures, as_json)
 
 
 @app.command("export", epilog="Example: neurogen export runs/demo/model --to netx,nir --out decoder")

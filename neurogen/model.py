@@ -113,15 +113,16 @@ class Model:
         )
 
     @torch.inference_mode()
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor, together: bool = False) -> Tensor:
         """Codes int64 (`code_form`: (N, h, w) unless each step has its own) of images (N, C, H, W) in [-1, 1] or
-        scaled recordings (N, T, 2, H, W)."""
-        return self.code_form.joined(self._in_chunks(self.stored.first_stage.encode, x.split(CHUNK)))
+        scaled recordings (N, T, 2, H, W); together: as in `sample`."""
+        return self.code_form.joined(self._in_chunks(self.stored.first_stage.encode, x.split(CHUNK), together))
 
     @torch.inference_mode()
-    def decode(self, codes: Tensor) -> Tensor:
-        """Images (N, C, H, W) or scaled recordings (N, T, 2, H, W) of such codes."""
-        return torch.cat(self._in_chunks(self.stored.first_stage.decode, codes.split(CHUNK, self.code_form.item_axis)))
+    def decode(self, codes: Tensor, together: bool = False) -> Tensor:
+        """Images (N, C, H, W) or scaled recordings (N, T, 2, H, W) of such codes; together: as in `sample`."""
+        parts = codes.split(CHUNK, self.code_form.item_axis)
+        return torch.cat(self._in_chunks(self.stored.first_stage.decode, parts, together))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decode the codes of x; shapes as in `encode`."""
@@ -238,8 +239,10 @@ class Model:
             raise ValueError(f"expected labels 0 to {len(self.classes) - 1}, got {given.min()} to {given.max()}")
         return given
 
-    def _in_chunks(self, function: Callable[[Tensor], Tensor], parts: Sequence[Tensor]) -> list[Tensor]:
-        return [function(part.to(self.device)).cpu() for part in parts]
+    def _in_chunks(self, function: Callable[[Tensor], Tensor], parts: Sequence[Tensor], together: bool) -> list[Tensor]:
+        chosen = own_parts(len(parts)) if together else range(len(parts))
+        made = [function(parts[i].to(self.device)).cpu() for i in chosen]
+        return all_parts(made, len(parts)) if together else made
 
 
 def load(path: str | Path, device: str = "cpu") -> Model:

@@ -14,26 +14,32 @@ from neurogen.codebook.usage import use_figures
 from neurogen.data import classes_in_turn, open_data
 from neurogen.model import Model
 from neurogen.pictures import colour_counts, image_grid, save_png
+from neurogen.processes import rank
 from neurogen.sampling import check_free
+from neurogen.training.distributed import leader_first
 
 
 def reconstruct_test_items(model: Model, out: Path, count: int, data: Path | None = None) -> dict[str, Any]:
     """Reconstruct `count` test items, classes in turn, into the new folder `out`; returns figures over them.
 
-    mse is in model units; recordings also give the mean absolute error of their event totals. Raises OutputError or
+    mse is in model units; recordings also give the mean absolute error of their event totals. Several processes
+    (`training.distributed.processes`) encode and decode a share each, and the first one writes. Raises OutputError or
     DataError.
     """
     check_free(out)
     config = model.config.data
     if data is not None:
         config = config.model_copy(update={"path": str(data)})
-    test = open_data(config, model.config.model.steps, "test", scaling=model.stored.scaling)
+    with leader_first():
+        test = open_data(config, model.config.model.steps, "test", scaling=model.stored.scaling)
     index = classes_in_turn(test.labels, count)
     x = test.batch(index, None)
-    codes = model.encode(x)
-    values = model.decode(codes)
+    codes = model.encode(x, together=True)
+    values = model.decode(codes, together=True)
     figures: dict[str, Any] = {"items": len(index), "mse": float(torch.mean((values - x) ** 2))}
     figures |= use_figures(model.code_form.items_first(codes), model.code_form)
+    if rank():
+        return figures
     samples = model.finish(values, codes, test.labels[index])
     with filling(out) as partial:
         if samples.counts is not None:
