@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurogen.pictures import colour_counts
+from neurogen.plots import dark
 
 Row = dict[str, Any]
 SHOWN_DIGITS = (2, 3, 7)
@@ -38,29 +40,30 @@ def found(out: Path, titles: Mapping[str, str]) -> dict[str, dict[str, Row]]:
 
 def draw(out: Path, titles: Mapping[str, str]) -> None:
     """OUT/codebooks.png: a real recording, then what each variant invented, its T frames side by side, three digits."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     sets = found(out, titles)
     lines = [(name, key) for name, rows in sets.items() for key in ("real", *rows)]
-    figure, axes = pyplot.subplots(len(lines), 1, figsize=(12, 1.05 * len(lines)), squeeze=False)
-    for axis, (name, key) in zip(axes[:, 0], lines, strict=True):
-        source = key if key != "real" else next(iter(sets[name]))
-        with np.load(out / name / f"{source}.npz") as arrays:
-            counts = arrays["real" if key == "real" else "generated"][list(SHOWN_DIGITS)]  # (3, T, 2, H, W)
-        colours = np.pad(colour_counts(counts, top=8.0), [(0, 0), (0, 0), (0, 0), (1, 1), (1, 1)])
-        frames = np.concatenate(
-            [np.concatenate(list(digit), -1) for digit in np.pad(colours, [(0, 0)] * 4 + [(0, 4)])], -1
-        )
-        axis.imshow(np.moveaxis(frames, 0, -1), interpolation="nearest", aspect="equal")
-        axis.set_ylabel(f"{name}\n{titles.get(key, key)}", rotation=0, ha="right", va="center", fontsize=8)
-        axis.set_xticks([])
-        axis.set_yticks([])
-    figure.tight_layout(pad=0.3)
-    figure.savefig(out / "codebooks.png", dpi=110)
-    pyplot.close(figure)
+    with dark():
+        figure = Figure(figsize=(12, 0.95 * len(lines)))
+        axes = figure.subplots(len(lines), 1, squeeze=False, gridspec_kw={"hspace": 0.05})[:, 0]
+        for axis, (name, key) in zip(axes, lines, strict=True):
+            source = key if key != "real" else next(iter(sets[name]))
+            with np.load(out / name / f"{source}.npz") as arrays:
+                counts = arrays["real" if key == "real" else "generated"][list(SHOWN_DIGITS)]  # (3, T, 2, H, W)
+            axis.imshow(np.moveaxis(_strip(counts), 0, -1), interpolation="nearest")
+            title = "real" if key == "real" else titles[key]
+            axis.set_ylabel(f"{name}: {title}", rotation=0, ha="right", va="center", fontsize=8)
+            axis.set_xticks([])
+            axis.set_yticks([])
+        figure.savefig(out / "codebooks.png", dpi=110, bbox_inches="tight")
+
+
+def _strip(counts: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """(D, T, 2, H, W) counts of D digits as one row of frames (3, H, .), a gap after each digit."""
+    frames = colour_counts(counts, top=8.0)
+    digits = [np.pad(np.concatenate(list(digit), -1), [(0, 0), (0, 0), (0, 8)], constant_values=40) for digit in frames]
+    return np.concatenate(digits, -1)
 
 
 def _there(folder: Path, key: str) -> bool:
