@@ -107,6 +107,16 @@ def test_quantisation_begins_after_the_steps_of_its_start() -> None:
     assert passed == [True, True, True, False, False]
 
 
+def test_a_loaded_state_says_how_many_steps_are_done() -> None:
+    codebook, z = book("ema", start=2).train(), latents()
+    fresh = {name: tensor.clone() for name, tensor in codebook.state_dict().items()}
+    for _ in range(4):
+        codebook(z)
+    codebook.load_state_dict(fresh)
+    assert codebook(z).values is z
+    assert int(codebook.step) == 1
+
+
 def test_before_the_start_codes_are_told_and_the_loss_is_nothing() -> None:
     codebook, z = book("ema", start=2).train(), latents()
     out = codebook(z)
