@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import warnings
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -58,12 +59,18 @@ def multi_step(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tensor
 
     x: (T, N, ...) input currents; v: (N, ...) float32 membrane to start from, None for rest.
     """
-    return torch.ops.neurogen.fire(x, v, d.learned, *_constants(d, gate=False))
+    return _run(x, v, d.learned, _constants(d, gate=False))
 
 
 def gate(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tensor]:
     """x * neuron(x) (T, N, ...) in x's dtype and last membrane (N, ...); arguments as `multi_step`."""
-    return torch.ops.neurogen.fire(x, v, d.learned, *_constants(d, gate=True))
+    return _run(x, v, d.learned, _constants(d, gate=True))
+
+
+def _run(x: Tensor, v: Tensor | None, w: Tensor | None, neuron: Neuron) -> tuple[Tensor, Tensor]:
+    if torch.compiler.is_compiling():
+        return torch.ops.neurogen.fire(x, v, w, *neuron)
+    return _Fire.apply(x, v, w, neuron)  # the same without the dispatcher, which takes longer than small launches
 
 
 def _constants(d: Dynamics, gate: bool) -> Neuron:
@@ -88,29 +95,14 @@ _NEURON = (
 )
 
 
-@torch.library.custom_op(
-    "neurogen::fire", mutates_args=(), schema=f"(Tensor x, Tensor? v, Tensor? w, {_NEURON}) -> (Tensor, Tensor)"
-)
-def _fire(x: Tensor, v: Tensor | None, w: Tensor | None, *neuron: Any) -> tuple[Tensor, Tensor]:
+def _forward(x: Tensor, v: Tensor | None, w: Tensor | None, *neuron: Any) -> tuple[Tensor, Tensor]:
     x = _dense(x)
     out, last = _like(x), _like_step(x)
     launch.forward(x, _laid_out(v, x), _share(w), out, last, Neuron(*neuron))
     return out, last
 
 
-@_fire.register_fake
-def _(x: Tensor, v: Tensor | None, w: Tensor | None, *neuron: Any) -> tuple[Tensor, Tensor]:
-    x = _dense(x)
-    return _like(x), _like_step(x)
-
-
-@torch.library.custom_op(
-    "neurogen::fire_backward",
-    mutates_args=(),
-    schema=f"(Tensor x, Tensor? v, Tensor? w, Tensor? above, Tensor? above_last, bool to_v, {_NEURON})"
-    " -> (Tensor, Tensor, Tensor)",
-)
-def _fire_backward(
+def _backward(
     x: Tensor,
     v: Tensor | None,
     w: Tensor | None,
@@ -129,6 +121,27 @@ def _fire_backward(
     if w is None or share is None or to_share is None:
         return grad_x, grad_v, x.new_empty(0)
     return grad_x, grad_v, (to_share * share * (1.0 - share)).to(w.dtype).view(w.shape)
+
+
+_fire = torch.library.custom_op(
+    "neurogen::fire",
+    _forward,
+    mutates_args=(),
+    schema=f"(Tensor x, Tensor? v, Tensor? w, {_NEURON}) -> (Tensor, Tensor)",
+)
+_fire_backward = torch.library.custom_op(
+    "neurogen::fire_backward",
+    _backward,
+    mutates_args=(),
+    schema=f"(Tensor x, Tensor? v, Tensor? w, Tensor? above, Tensor? above_last, bool to_v, {_NEURON})"
+    " -> (Tensor, Tensor, Tensor)",
+)
+
+
+@_fire.register_fake
+def _(x: Tensor, v: Tensor | None, w: Tensor | None, *neuron: Any) -> tuple[Tensor, Tensor]:
+    x = _dense(x)
+    return _like(x), _like_step(x)
 
 
 @_fire_backward.register_fake
@@ -152,18 +165,35 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> N
     ctx.set_materialize_grads(False)
 
 
-def _gradients(ctx: Any, above: Tensor | None, above_last: Tensor | None) -> tuple[Tensor | None, ...]:
+def _gradients(
+    ctx: Any,
+    above: Tensor | None,
+    above_last: Tensor | None,
+    backward: Callable[..., Any] = torch.ops.neurogen.fire_backward,
+) -> tuple[Tensor | None, ...]:
     x, v, w = ctx.saved_tensors
     if torch.is_grad_enabled():  # somebody wants gradients of these gradients
         found = _differentiable(x, v, w, above, above_last, Neuron(*ctx.neuron))
     else:
         to_v = v is not None and ctx.needs_input_grad[1]
-        found = torch.ops.neurogen.fire_backward(x, v, w, above, above_last, to_v, *ctx.neuron)
+        found = backward(x, v, w, above, above_last, to_v, *ctx.neuron)
     wanted = (g if needed else None for g, needed in zip(found, ctx.needs_input_grad[:3], strict=True))
     return (*wanted, *(None for _ in ctx.neuron))
 
 
 _fire.register_autograd(_gradients, setup_context=_keep)
+
+
+class _Fire(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, v: Tensor | None, w: Tensor | None, neuron: Neuron) -> tuple[Tensor, Tensor]:
+        out = _forward(x, v, w, *neuron)
+        _keep(ctx, (x, v, w, *neuron), out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor | None, above_last: Tensor | None) -> tuple[Tensor | None, ...]:
+        return (*_gradients(ctx, above, above_last, _backward)[:3], None)
 
 
 def _differentiable(

@@ -144,10 +144,12 @@ def _stream(handle: int, index: int) -> Any:
     return cupy.cuda.ExternalStream(handle, index)
 
 
+@functools.lru_cache(maxsize=256)
 def _defines(**values: int) -> tuple[str, ...]:
     return tuple(f"-D{name}={int(value)}" for name, value in values.items())
 
 
+@functools.lru_cache(maxsize=256)
 def _flags(neuron: Neuron, learned: bool) -> int:
     divide = neuron.tau is not None and math.frexp(neuron.tau)[0] != 0.5  # else multiplying is as exact
     leak = learned or neuron.tau is not None
@@ -155,6 +157,7 @@ def _flags(neuron: Neuron, learned: bool) -> int:
     return sum(flag for flag, is_set in (parts | {DETACH: neuron.detach_reset}).items() if is_set)
 
 
+@functools.lru_cache(maxsize=256)
 def _numbers(neuron: Neuron) -> tuple[np.float32, ...]:
     """tau, share, threshold, reset."""
     share = 0.0 if neuron.tau is None else 1.0 / neuron.tau
