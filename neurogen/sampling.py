@@ -4,7 +4,8 @@
     images/<label>/<n>.png
     samples.npz   index.csv   samples.html   samples.gif   samples.png   unfolded.png
 
-The folder is filled beside its final name and renamed when complete.
+samples.npz: labels, codes (shaped as `Samples.codes`), and counts with edges or images. The folder is filled beside
+its final name and renamed when complete.
 """
 
 from __future__ import annotations
