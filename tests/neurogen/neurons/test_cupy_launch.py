@@ -203,6 +203,15 @@ def test_accesses_are_as_wide_as_everything_is_aligned(recorder: Recorder, x: Te
     assert (done["grid"][0] - 1) * 128 * width < x[0].numel() <= done["grid"][0] * 128 * width
 
 
+def test_a_gradient_whose_steps_start_anywhere_narrows_the_backward(recorder: Recorder) -> None:
+    x, above = torch.zeros(4, 1024), torch.zeros(4, 1026)[:, :1024]
+    for first, second in ((x, above), (above, x)):
+        launch.backward(first, None, None, second, None, x.clone(), None, NEURON)
+    assert ["-DVEC=2" in options for _, options in recorder.compiled] == [True]
+    strides = [named("lif_backward", call["arguments"]) for call in recorder.launches]
+    assert [(found["stride_x"], found["stride_g"]) for found in strides] == [(1024, 1026), (1026, 1024)]
+
+
 @pytest.mark.parametrize(
     ("changes", "learned", "flags"),
     [
