@@ -2,8 +2,8 @@
 
 adm: halved by a box filter while the shorter side is at least twice the size, bicubic to the size, central square
 (guided-diffusion's image_datasets; arXiv 2405.14474 uses it for every set of images). crop and resize are the same.
-fsvae148: the central 148x148 pixels, bilinear to the size, as FSVAE (Kamata, Mukuta, Harada, AAAI 2022) and others do with CelebA; it
-keeps less of the background, so that figures of the two do not compare.
+fsvae148: the central 148x148 pixels, bilinear to the size, as FSVAE (Kamata, Mukuta, Harada, AAAI 2022) and others do
+with CelebA; it keeps less of the background, so that figures of the two do not compare.
 """
 
 from __future__ import annotations
