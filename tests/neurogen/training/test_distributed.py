@@ -17,7 +17,7 @@ from neurogen.training import TrainingError, train_run
 from neurogen.training.distributed import any_process, average_gradients, leader_first, processes, rank, world
 from neurogen.training.log import read_metrics
 from tests.neurogen.training.runs import stage1_config, weights_digest
-from tests.neurogen.training.together import CLOSE, both, draw_samples, folder_bytes, run_two, shared_norm
+from tests.neurogen.training.together import CLOSE, both, draw_samples, folder_bytes, run_two, shared_norm, tables
 
 NAMES = ("spiking", "gated", "means-in-parts", "prior")
 
@@ -65,6 +65,13 @@ def test_batch_norm_over_two_processes_is_that_over_the_whole_batch(pair: Path) 
     for seen in both(pair, "exchanges"):
         for name, value in expected.items():
             torch.testing.assert_close(seen["norm"][name], value, rtol=1e-12, atol=1e-12, msg=name)
+
+
+def test_codebooks_of_every_kind_learn_from_the_whole_batch(pair: Path) -> None:
+    expected = tables()
+    for seen in both(pair, "exchanges"):
+        for kind, table in expected.items():
+            torch.testing.assert_close(seen["tables"][kind], table, rtol=0, atol=1e-12, msg=kind)
 
 
 def test_every_exchange_gives_both_the_same(pair: Path) -> None:

@@ -19,7 +19,8 @@ import yaml
 from torch import Tensor, nn
 
 from neurogen.blocks.shared_norm import share_statistics
-from neurogen.config import Config, dump_config, load_config, parse_config
+from neurogen.codebook.make import make_codebook
+from neurogen.config import CodebookConfig, Config, NeuronConfig, dump_config, load_config, parse_config
 from neurogen.data import ImageData, RecordingData
 from neurogen.model import CHUNK
 from neurogen.processes import all_parts, all_rows, chosen_rows, own_parts, rank, shared_mean, summed, world
@@ -70,7 +71,6 @@ def trainings(recordings: Path, first_stage: Path) -> dict[str, Config]:
         "gated-in-parts": variant(gated, **in_parts),
         "means": variant(gated, codebook={"learning": "ema"}),
         "means-in-parts": variant(gated, codebook={"learning": "ema"}, **in_parts),
-        "per-step": variant(spiking, codebook={"kind": "per_step", "revive_every": 2, "revive_below": 1.0}),
         "spikes": variant(spiking, codebook={"kind": "spike"}),
         "prior": prior,
         "prior-in-parts": variant(prior, **in_parts),
@@ -179,6 +179,20 @@ def shared_norm() -> dict[str, Tensor]:
     }
 
 
+def tables() -> dict[str, Tensor]:
+    """Tables of each kind that started from, learnt from and revived by this process's share of random latents."""
+    made = {}
+    for kind in ("temporal", "repeated", "per_step"):
+        rule = {"learning": "ema", "start": 2, "revive_every": 2, "revive_below": 0.9, "decay": 0.5}
+        codebook = make_codebook(CodebookConfig(kind=kind, size=8, width=3, **rule), 2, NeuronConfig()).double()
+        codebook.set_run_length(10, seed=1)
+        for step in range(6):
+            z = torch.randn(2, 6, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(step))
+            codebook.learn(z.chunk(world(), 1)[rank()])
+        made[kind] = codebook.table
+    return made
+
+
 def exchanges() -> dict[str, Any]:
     """What every exchange gives to this one of two processes."""
     rows = torch.arange(12.0).view(6, 2)[3 * rank() : 3 * rank() + 3]
@@ -209,7 +223,7 @@ def main(folder: Path) -> None:
     """Record everything as one of several processes."""
     torch.set_num_threads(1)
     with processes(torch.device("cpu")):
-        torch.save({"norm": shared_norm(), **exchanges()}, folder / f"exchanges-{rank()}.pt")
+        torch.save({"norm": shared_norm(), "tables": tables(), **exchanges()}, folder / f"exchanges-{rank()}.pt")
         draw_samples(folder / "samples")
         for path in sorted(folder.glob("*.yaml")):
             seen = record(load_config(path), folder / path.stem)
