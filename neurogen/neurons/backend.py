@@ -2,6 +2,7 @@
 
 torch         fused forward and backward for the CPU (`cpu.py`)
 cupy          our CUDA kernels (`cupy.py`), kept by torch.compile
+braincog      BrainCog's own nodes step by step, the slow reference (`braincog.py`); only by name
 spikingjelly  SpikingJelly's own operator: every neuron, everywhere (on CUDA its native or Triton kernels)
 
 A backend is a file with `DEVICES`, `refusal`, `multi_step` and `gate` as in `cpu.py`, and one entry below.
@@ -17,10 +18,10 @@ import torch
 from spikingjelly.activation_based import functional
 from torch import Tensor
 
-from neurogen.neurons import compiled, cpu, cupy
+from neurogen.neurons import braincog, compiled, cpu, cupy
 from neurogen.neurons.dynamics import Dynamics
 
-BACKENDS: dict[str, ModuleType] = {"torch": cpu, "cupy": cupy}  # fastest first
+BACKENDS: dict[str, ModuleType] = {"torch": cpu, "cupy": cupy, "braincog": braincog}  # fastest first
 NAMES = ("auto", *BACKENDS, "spikingjelly")
 _TRACEABLE = ("cupy",)  # operators that torch.compile keeps; it fuses SpikingJelly's plain steps itself
 _said: set[str] = set()  # devices of which `auto` has said what it takes
@@ -62,6 +63,8 @@ def _compiled(backend: ModuleType, node: Any, x: Tensor, dynamics: Dynamics) -> 
 def why_not(name: str, node: Any, x: Tensor) -> str | None:
     """Why `auto` does not take a backend for this neuron and input, or None where it would do."""
     backend = BACKENDS[name]
+    if not backend.DEVICES:
+        return "it is a slow reference, taken only by name"
     if x.device.type not in backend.DEVICES:
         return f"it is for {' and '.join(backend.DEVICES)}"
     return backend.refusal(node.dynamics(), x)
