@@ -276,7 +276,7 @@ class TrainConfig(Section):
     batch_size: Positive = 64
     """Items per step over all processes."""
     accumulate: Positive = 1
-    """Parts in which a process takes its share of the batch, one after another, to save memory; see docs."""
+    """Parts in which each process takes its share of a batch, one after another, to save memory; 1 is all at once."""
     lr: Rate = 2.88e-4
     """Learning rate, absolute."""
     optimiser: Literal["adam", "adamw"] = "adam"
