@@ -51,7 +51,7 @@ class NeuronConfig(Section):
     """Stand-in for the derivative of the spike; triangle is SpikingJelly's PiecewiseQuadratic."""
     alpha: Rate = 2.0
     """Sharpness of the surrogate; the triangle is zero beyond 1/alpha of the threshold, rect beyond half of that."""
-    backend: Literal["auto", "torch", "cupy", "spikingjelly"] = "auto"
+    backend: Literal["auto", "torch", "cupy", "braincog", "spikingjelly"] = "auto"
     """How the recurrence runs; `neurogen doctor` says what `auto` takes."""
     compile: bool = False
     """Train on the CPU with compiled neurons (torch.compile): a minute at the start, then several times as fast."""
