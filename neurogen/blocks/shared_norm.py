@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from neurogen.processes import all_rows, summed, together
 
@@ -74,6 +75,7 @@ class _SharedNorm(torch.autograd.Function):
         return y, mean, variance, count
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None, None]:
         x, weight, mean, variance, count = ctx.saved_tensors
         given = torch.ops.aten.native_batch_norm_backward(
