@@ -118,6 +118,11 @@ class StageOneConfig(Section):
             raise ValueError("data.fit=sum adds up event counts; take crop, resize or none for images")
         if self.data.fit in ("adm", "fsvae148") and event:
             raise ValueError(f"data.fit={self.data.fit} is for images; take crop, resize, sum or none for recordings")
+        if self.losses.r1 and self.losses.discriminator_norm == "batch":
+            raise ValueError(
+                "losses.r1 does not go with losses.discriminator_norm=batch, through which an image's gradient reaches "
+                "the others of its batch; take group or spectral, or leave r1 out"
+            )
         if (self.losses.reconstruction == "poisson") != (self.model.output == "softplus"):
             raise ValueError("losses.reconstruction=poisson and model.output=softplus go together; set both or neither")
         if self.losses.reconstruction == "poisson" and self.data.scaling == "recording":

@@ -210,6 +210,12 @@ class LossConfig(Section):
     """Channels of the discriminator's first layer."""
     discriminator_layers: Positive = 3
     """Strided layers of the discriminator."""
+    discriminator_norm: Literal["batch", "group", "spectral"] = "batch"
+    """batch: as published, each image judged by what shares its batch; group, spectral: each by itself."""
+    r1: Weight = 0.0
+    """Weight of the discriminator's squared gradient at real images (R1); 0 is off."""
+    r1_every: Positive = 10
+    """Steps between R1 penalties, which then weigh so many times as much."""
 
 
 class PriorModelConfig(Section):

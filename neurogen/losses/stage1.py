@@ -2,7 +2,7 @@
 
     nll   = reconstruction + perceptual weight * LPIPS
     total = nll + quantiser loss + lambda * generator loss        lambda: adaptive weight, once the discriminator runs
-    disc  = hinge(D(x), D(x^))
+    disc  = hinge(D(x), D(x^)) + r1 / 2 mean |dD/dx|^2             the last, if wanted, every few batches
 
 Recordings are judged frame by frame with T folded into the batch, images once. The discriminator's start counts
 batches; before it nothing of it is computed. Source: arXiv 2405.14474 and its release.
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from neurogen.config import LossConfig
-from neurogen.losses.adversarial import PatchDiscriminator, adaptive_weight, hinge_loss
+from neurogen.losses.adversarial import PatchDiscriminator, adaptive_weight, hinge_loss, squared_slope
 from neurogen.losses.perceptual import LPIPS
 from neurogen.losses.reconstruction import normalised_loss
 
@@ -35,7 +35,9 @@ class StageOneObjective(nn.Module):
         self.perceptual = LPIPS(config.vgg_path, config.lpips_path) if config.perceptual == "lpips" else None
         self.discriminator = None
         if config.adversarial:
-            self.discriminator = PatchDiscriminator(channels, config.discriminator_width, config.discriminator_layers)
+            self.discriminator = PatchDiscriminator(
+                channels, config.discriminator_width, config.discriminator_layers, config.discriminator_norm
+            )
 
     def adversarial_runs(self, batch: int) -> bool:
         """Whether the discriminator takes part in batch number `batch` (from 0)."""
@@ -75,10 +77,16 @@ class StageOneObjective(nn.Module):
         if not self.adversarial_runs(batch):
             return None, {}
         assert self.discriminator is not None
-        both = self.discriminator(torch.cat((_images(x), _images(values).detach())))
+        penalised = self.config.r1 > 0 and (batch + 1) % self.config.r1_every == 0
+        images = _images(x).detach().requires_grad_(penalised)
+        both = self.discriminator(torch.cat((images, _images(values).detach())))
         real, fake = both.chunk(2)
         loss = hinge_loss(real, fake)
-        return loss, {"disc": loss, "logits_real": real.mean(), "logits_fake": fake.mean()}
+        parts = {"disc": loss, "logits_real": real.mean(), "logits_fake": fake.mean()}
+        if penalised:
+            parts["r1"] = squared_slope(real, images)
+            loss = loss + self.config.r1 / 2 * self.config.r1_every * parts["r1"]
+        return loss, parts
 
 
 def _images(x: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ from neurogen.training.precision import mixed
 from neurogen.training.showing import show_reconstructions
 
 AUGMENT_STREAM = 2
-LOSSES = ("total", "nll", "quant", "gen", "disc", "disc_weight", "logits_real", "logits_fake")
+LOSSES = ("total", "nll", "quant", "gen", "disc", "disc_weight", "logits_real", "logits_fake", "r1")
 SHOWN = 10
 VALIDATION_BATCH = 32  # a layer of the published network takes 8 MB an item at 64 pixels, 67 MB at 256
 
