@@ -91,7 +91,7 @@ def _fill(
         "generator": f"neurogen {version('neurogen')}",
         "model_sha256": model.stored.sha256,
         "seed": seed,
-        **{key: value for key, value in options.items() if value is not None},
+        **{key: _plain(value) for key, value in options.items() if value is not None},
     }
     if samples.counts is not None:
         recordings = samples.recordings()
@@ -115,6 +115,11 @@ def _fill(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("path", "label", "seed", "events", "duration_us", "sha256"))
         writer.writerows(rows)
+
+
+def _plain(value: Any) -> Any:
+    """Fractions as text: faery refuses an AEDAT 4 file whose notes have an attribute of type double."""
+    return str(value) if isinstance(value, float) else value
 
 
 def _write_recordings(

@@ -79,9 +79,11 @@ def test_arrays_hold_counts_edges_and_labels(tmp_path: Path) -> None:
 
 def test_provenance_travels_in_the_files(tmp_path: Path) -> None:
     model = event_model()
-    out = write_samples(model.sample(1, labels=0), model, tmp_path / "out", ("aedat4", "hdf5"), seed=9)
+    options = {"temperature": 0.9, "top_k": None}
+    out = write_samples(model.sample(1, labels=0), model, tmp_path / "out", ("aedat4", "hdf5"), 9, options)
     for path in (out / "aedat4/a/00000.aedat4", out / "hdf5/a/00000.h5"):
-        assert str(info(path).provenance["seed"]) == "9"
+        told = info(path).provenance
+        assert (str(told["seed"]), told["temperature"], "top_k" in told) == ("9", "0.9", False)
 
 
 def test_images_are_written_as_png_and_npz(tmp_path: Path) -> None:
