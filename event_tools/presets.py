@@ -5,12 +5,13 @@ dvs_cifar10  CIFAR10-DVS (Li et al. 2017, doi 10.3389/fnins.2017.00309): a DVS12
              image, enlarged to 512x512, moves repeatedly along one closed smooth path of four sides, six times round;
              <label>/cifar10_<label>_<n>.aedat
 
-Published of CIFAR10-DVS and kept: 128x128 pixels; 1.15 to 1.46 s a recording (SpikingJelly's issue 122), 1.298 s and
-205,071 events in the mean of all 10,000 (counted by jackd's event-stream tools), so the length is drawn from the
-triangular distribution with these ends and that mean, and the threshold is set for about that many events. Ours, since no
-source that we could read says it: the path's size (a square on its tip, 6 pixels from centre to corner), constant
-speed, an image that fills the sensor, whose border's colours go on around it. The monitor's refresh, which gives the
-real recordings a line at 60 Hz, is left out.
+Published of CIFAR10-DVS and kept: 128x128 pixels; a repeated, closed, smooth movement; 1.15 to 1.46 s a recording
+(SpikingJelly's issue 122), 1.298 s and 205,071 events in the mean of all 10,000 (counted by jackd's event-stream
+tools). So the length is drawn from the triangular distribution with these ends and that mean, and the threshold is set
+for about that many events. Four sides and six rounds are the paper's as told to us; we could read its abstract alone.
+Ours: the path's size (a square on its tip, 6 pixels from centre to corner), constant speed, an image that fills the
+sensor, whose border's colours go on around it. The monitor's refresh, which gives real recordings a line at 60 Hz, is
+left out.
 """
 
 from __future__ import annotations
