@@ -42,13 +42,16 @@ def draw(out: Path, titles: Mapping[str, str]) -> None:
     """OUT/codebooks.png: a real recording, then what each variant invented, its T frames side by side, three digits."""
     from matplotlib.figure import Figure
 
-    sets = found(out, titles)
-    lines = [(name, key) for name, rows in sets.items() for key in ("real", *rows)]
+    drawn = {
+        name: [key for key in rows if (out / name / f"{key}.npz").is_file()]
+        for name, rows in found(out, titles).items()
+    }
+    lines = [(name, key) for name, keys in drawn.items() if keys for key in ("real", *keys)]
     with dark():
         figure = Figure(figsize=(12, 0.95 * len(lines)))
         axes = figure.subplots(len(lines), 1, squeeze=False, gridspec_kw={"hspace": 0.05})[:, 0]
         for axis, (name, key) in zip(axes, lines, strict=True):
-            source = key if key != "real" else next(iter(sets[name]))
+            source = key if key != "real" else drawn[name][0]
             with np.load(out / name / f"{source}.npz") as arrays:
                 counts = arrays["real" if key == "real" else "generated"][list(SHOWN_DIGITS)]  # (3, T, 2, H, W)
             axis.imshow(np.moveaxis(_strip(counts), 0, -1), interpolation="nearest")

@@ -148,7 +148,7 @@ def test_an_unknown_label_is_one_sentence(run: Command, model_folder: Path, tmp_
         (("--seed", "99999999999999999999"), "expected a seed from 0 to 2^63 - 1"),
         (("--temperature", "0"), "expected a temperature above 0, got 0.0"),
         (("--top-p", "1.5"), "expected top_p above 0 and at most 1, got 1.5"),
-        (("--to", "bin,mp4"), "expected --to to list some of bin,aedat4,hdf5,gif,html,png,npz, got 'mp4'"),
+        (("--to", "bin,mp4"), "expected --to to list some of bin,aedat4,hdf5,aedat,gif,html,png,npz, got 'mp4'"),
         (("--device", "gpu"), "expected device to be auto, cpu, cuda, cuda:N or mps, got gpu"),
         (("--colour", "red"), "no such option: --colour"),
     ],
