@@ -56,14 +56,16 @@ VARIANTS = {
     "temporal": _variant("temporal", "temporal", "", 700),
     "independent": _variant("per step, independent", "per_step", "-per-step", 1500, priors="model.over=step"),
     "joint": _variant("per step, joint", "per_step", "-per-step", 1500),
-    "spike": _variant("spike, 8 bits", "spike", "-spike", 1500),
-    "turn": _variant("spike, bits in turn", "spike", "-spike", 1500, priors="model.bits_in_turn=true"),
+    "spike": _variant("spike, 8 bits", "spike", "-spike", 1500, priors="model.bits_in_turn=false"),
+    "turn": _variant("spike, bits in turn", "spike", "-spike", 1500),
     "repeated": _variant("temporal, slices repeated", "repeated", "-repeated", 700),
     # as many bits a site as the temporal codes have
     "joint-4": _variant(
         "per step of 4 rows, joint", "per_step-4", "-per-step", 1500, "codebook.size=4", "model.codes=4"
     ),
-    "spike-2": _variant("spike, 2 bits", "spike-2", "-spike", 1500, "codebook.width=2", "model.bits=2"),
+    "spike-2": _variant(
+        "spike, 2 bits", "spike-2", "-spike", 1500, "codebook.width=2", "model.bits=2 model.bits_in_turn=false"
+    ),
 }
 
 

@@ -268,7 +268,7 @@ class PriorModelConfig(Section):
                 f"codes of each step over=joint or step"
             )
         if self.bits and self.codes != 2:
-            raise ValueError(f"expected codes=2 for codes of bits, got {self.codes}; a bit has two values")
+            raise ValueError(f"expected codes=2 for bits={self.bits}, got {self.codes}; a bit has two values")
         if self.bits_in_turn and self.bits < 2:
             raise ValueError(f"expected bits of 2 or more for bits_in_turn=true, got {self.bits}; set it to the bits")
         return self

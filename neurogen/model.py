@@ -114,13 +114,17 @@ class Model:
 
     @torch.inference_mode()
     def encode(self, x: Tensor, together: bool = False) -> Tensor:
-        """Codes int64 (`code_form`: (N, h, w) unless each step has its own) of images (N, C, H, W) in [-1, 1] or
-        scaled recordings (N, T, 2, H, W); together: as in `sample`."""
+        """Codes (`code_form`: int64 (N, h, w) unless each step has its own; bits are uint8) of images (N, C, H, W) in
+        [-1, 1] or scaled recordings (N, T, 2, H, W); together: as in `sample`."""
         return self.code_form.joined(self._in_chunks(self.stored.first_stage.encode, x.split(CHUNK), together))
 
     @torch.inference_mode()
     def decode(self, codes: Tensor, together: bool = False) -> Tensor:
-        """Images (N, C, H, W) or scaled recordings (N, T, 2, H, W) of such codes; together: as in `sample`."""
+        """Images (N, C, H, W) or scaled recordings (N, T, 2, H, W) of such codes; together: as in `sample`.
+
+        Raises ValueError for codes of another shape and for those that the codebook does not have.
+        """
+        self.code_form.check(codes)
         parts = codes.split(CHUNK, self.code_form.item_axis)
         return torch.cat(self._in_chunks(self.stored.first_stage.decode, parts, together))
 

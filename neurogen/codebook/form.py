@@ -1,7 +1,7 @@
 """The form of codes: what one item's codes are, for whoever stores, predicts or draws them.
 
 temporal, repeated   (N, h, w)         int64 indices; one stands for all T steps of its site
-per_step, residual   (T, N, h, w)      int64 indices, one for every step
+per_step             (T, N, h, w)      int64 indices, one for every step
 spike                (T, N, m, h, w)   uint8 bits 0 and 1; what takes them takes any dtype
 """
 
@@ -45,6 +45,18 @@ class CodeForm:
     def joined(self, parts: list[Tensor]) -> Tensor:
         """Several batches of codes as one."""
         return torch.cat(parts, self.item_axis)
+
+    def check(self, codes: Tensor) -> None:
+        """Raises ValueError unless these are codes of this form: on a GPU, looking up others ends the process."""
+        shape = list(map(str, self.item_shape))
+        shape.insert(self.item_axis, "N")
+        if codes.ndim != len(shape) or self.items_first(codes).shape[1:] != self.item_shape:
+            raise ValueError(f"expected codes of shape ({', '.join(shape)}), got {tuple(codes.shape)}")
+        if codes.is_floating_point() and not self.bits:
+            raise ValueError(f"expected codes that are whole numbers, got {codes.dtype}; pass codes.long()")
+        if codes.numel() and not 0 <= codes.min() <= codes.max() < self.size:
+            found = f"{codes.min().item()} to {codes.max().item()}"
+            raise ValueError(f"expected codes 0 to {self.size - 1}, got {found}")
 
 
 @dataclass(frozen=True)

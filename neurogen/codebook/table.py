@@ -103,7 +103,7 @@ class TableCodebook(nn.Module):
         return nearest_rows(self.vectors(z).detach(), self.table.detach()).view(self.shape(z))
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """Values (T, N, D, h, w) of codes; raises IndexError for codes outside the table."""
+        """Values (T, N, D, h, w) of codes; raises IndexError for codes outside the table, except on a GPU."""
         return self.values(nn.functional.embedding(codes.flatten(), self.table), tuple(codes.shape))
 
     def extra_repr(self) -> str:

@@ -17,7 +17,10 @@ ROUNDING = 1e-12  # error of a float64 sum of probabilities, far below any proba
 def check_drawing(temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Raises ValueError for values that mean nothing; temperature 0 is refused (the likeliest code is top_k=1)."""
     if not temperature > 0 or not math.isfinite(temperature):
-        raise ValueError(f"expected a temperature above 0, got {temperature}; for the likeliest codes take top_k=1")
+        raise ValueError(
+            f"expected a temperature above 0, got {temperature}; for the likeliest codes take top_k=1, "
+            "for the likeliest bits a temperature near 0"
+        )
     if top_k is not None and top_k < 1:
         raise ValueError(f"expected top_k of 1 or more, got {top_k}")
     if top_p is not None and not 0 < top_p <= 1:

@@ -175,7 +175,10 @@ class SpikingPrior(nn.Module):
 
     @torch.no_grad()
     def step(self, codes: Tensor, position: int, labels: Tensor | None, states: list[AttentionState]) -> Tensor:
-        """Logits (N, K) of the code at `position` from the codes before it; positions come in order, states move on."""
+        """Logits (N, K) of the code at `position` from the codes before it; positions come in order, states move on.
+
+        Bits in turn also read the code's own bits, each those before it.
+        """
         return self.read_out(self._advance(codes, position, labels, states), codes[:, position])
 
     def _advance(self, codes: Tensor, position: int, labels: Tensor | None, states: list[AttentionState]) -> Tensor:

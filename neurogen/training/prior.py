@@ -160,11 +160,12 @@ def _check_fit(config: PriorConfig, stored: StoredModel) -> None:
         "code_steps": form.steps,
         "bits": form.bits,
     }
-    for key, value in wanted.items():
-        if (given := getattr(model, key)) != value:
-            raise TrainingError(
-                f"expected model.{key}={value} for the first stage {config.first_stage}, got {given}; set it"
-            )
+    other = {key: value for key, value in wanted.items() if getattr(model, key) != value}
+    if other:
+        settings = " ".join(f"model.{key}={value}" for key, value in other.items())
+        given = " ".join(str(getattr(model, key)) for key in other)
+        it = "it" if len(other) == 1 else "them"
+        raise TrainingError(f"expected {settings} for the first stage {config.first_stage}, got {given}; set {it}")
     if model.classes not in (0, len(stored.data_info.classes)):
         raise TrainingError(f"expected model.classes=0 or {len(stored.data_info.classes)}, got {model.classes}; set it")
 

@@ -91,6 +91,23 @@ def test_a_prefix_that_is_not_one_row_a_sample_is_refused(shape: tuple[int, ...]
         event_model().sample(2, prefix=torch.zeros(shape, dtype=torch.int64))
 
 
+@pytest.mark.parametrize(
+    ("codes", "why"),
+    [
+        (torch.full((2, 4, 4), 32), r"expected codes 0 to 31, got 32 to 32"),
+        (torch.full((2, 4, 4), -1), r"expected codes 0 to 31, got -1 to -1"),
+        (torch.zeros(2, 4, 4), r"expected codes that are whole numbers, got torch.float32; pass codes.long\(\)"),
+        (torch.zeros(2, 4, 5, dtype=torch.int64), r"expected codes of shape \(N, 4, 4\), got \(2, 4, 5\)"),
+        (torch.zeros(4, 4, dtype=torch.int64), r"expected codes of shape \(N, 4, 4\), got \(4, 4\)"),
+    ],
+)
+def test_codes_that_the_codebook_does_not_have_are_refused_before_they_reach_a_device(
+    codes: torch.Tensor, why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        event_model().decode(codes)
+
+
 def test_reconstruct_is_decode_of_encode() -> None:
     model = event_model()
     x = torch.rand(5, 4, 2, 16, 16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from neurogen.codebook import CodeForm, PerStepCodebook, RepeatedCodebook, TableCodebook, make_codebook
@@ -39,6 +40,18 @@ def test_the_form_of_codes_of_each_step_has_the_steps() -> None:
     codebook = book("per_step")
     assert codebook.form(3, 5) == CodeForm(STEPS, 0, SIZE, 3, 5)
     assert codebook.form(3, 3).items_first(codebook.assign(latents())).shape == (4, STEPS, 3, 3)
+
+
+def test_codes_of_another_form_are_refused_whatever_their_axes() -> None:
+    steps, bits = CodeForm(STEPS, 0, SIZE, 3, 5), CodeForm(STEPS, 2, 2, 3, 5)
+    steps.check(torch.full((STEPS, 7, 3, 5), SIZE - 1))
+    bits.check(torch.ones(STEPS, 0, 2, 3, 5))  # of no items, in floats
+    with pytest.raises(ValueError, match=r"expected codes of shape \(3, N, 3, 5\), got \(7, 3, 3, 5\)"):
+        steps.check(torch.zeros(7, STEPS, 3, 5, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"expected codes of shape \(3, N, 2, 3, 5\), got \(3, 7, 3, 5\)"):
+        bits.check(torch.zeros(STEPS, 7, 3, 5, dtype=torch.int64))
+    with pytest.raises(ValueError, match="expected codes 0 to 1, got 0 to 2"):
+        bits.check(torch.tensor([0, 2]).view(1, 1, 2, 1, 1).expand(STEPS, 7, 2, 3, 5))
 
 
 def test_the_loss_of_single_steps_is_that_of_the_release() -> None:

@@ -228,7 +228,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence() -> None:
         PriorModelConfig(code_steps=3)
     with pytest.raises(ValueError, match="over=joint does not go with code_steps=0"):
         PriorModelConfig(over="joint")
-    with pytest.raises(ValueError, match="expected codes=2 for codes of bits, got 1024"):
+    with pytest.raises(ValueError, match="expected codes=2 for bits=4, got 1024; a bit has two values"):
         PriorModelConfig(over="joint", code_steps=3, bits=4)
     with pytest.raises(ValueError, match="expected bits of 2 or more for bits_in_turn=true, got 0"):
         PriorModelConfig(bits_in_turn=True)

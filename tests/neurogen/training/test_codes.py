@@ -143,5 +143,6 @@ def test_a_prior_over_another_form_is_refused_in_one_sentence(
     other = MODELS["spike" if kind == "per_step" else "per_step"] | (
         {} if kind == "per_step" else {"codes": 32, "bits": 0}
     )
-    with pytest.raises(TrainingError, match=r"expected model\.codes=\d+ .*, got \d+; set it"):
+    all_at_once = r"expected model\.codes=\d+ (model\.\w+=\d+ )*model\.bits=\d+ for .*, got \d+ (\d+ )*\d+; set them"
+    with pytest.raises(TrainingError, match=all_at_once):
         train_run(over(config, **other), tmp_path / "d")
