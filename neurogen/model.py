@@ -165,10 +165,8 @@ class Model:
             drawn[:n] = self._check_labels(labels, n)
         prior, form = self.stored.prior, self.code_form
         uniforms = torch.from_numpy(np.stack([stream.random(prior.order.uniforms) for stream in streams]))
-        if prefix is not None and (prefix.ndim != prior.prefix_dimensions or len(prefix) != n):
-            raise ValueError(
-                f"expected a prefix of shape {prior.prefix_shape(n)}, one row a sample, got {tuple(prefix.shape)}"
-            )
+        if prefix is not None:
+            prior.check_prefix(prefix, n)
         given = None if prefix is None else torch.cat([prefix, prefix[-1:].expand(len(streams) - n, *prefix.shape[1:])])
         codes, values, chunks = [], [], -(-n // CHUNK)
         for start in (CHUNK * part for part in (own_parts(chunks) if together else range(chunks))):

@@ -52,8 +52,8 @@ class CodeForm:
         shape.insert(self.item_axis, "N")
         if codes.ndim != len(shape) or self.items_first(codes).shape[1:] != self.item_shape:
             raise ValueError(f"expected codes of shape ({', '.join(shape)}), got {tuple(codes.shape)}")
-        if codes.is_floating_point() and not self.bits:
-            raise ValueError(f"expected codes that are whole numbers, got {codes.dtype}; pass codes.long()")
+        if codes.dtype not in (torch.int32, torch.int64) and not self.bits:
+            raise ValueError(f"expected codes of torch.int64, got {codes.dtype}; pass codes.long()")
         if codes.numel() and not 0 <= codes.min() <= codes.max() < self.size:
             found = f"{codes.min().item()} to {codes.max().item()}"
             raise ValueError(f"expected codes 0 to {self.size - 1}, got {found}")

@@ -79,13 +79,7 @@ def draw(
     return invert(probabilities(logits, temperature, top_k, top_p), uniforms)
 
 
-def draw_bits(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
-    """Bits, int64, from logits of 1 and uniforms in [0, 1), each alone, any one shape: 0 where u < P(0)."""
-    check_logits(logits)
-    return bits_at(logits, uniforms, temperature)
-
-
 def bits_at(logits: Tensor, uniforms: Tensor, temperature: float) -> Tensor:
-    """`draw_bits` of logits that are finite, unchecked."""
+    """Bits, int64, from logits of 1 and uniforms in [0, 1), each alone, any one shape: 0 where u < P(0); unchecked."""
     logits = logits.double()
     return (uniforms.to(logits) >= torch.sigmoid(-logits / temperature)).long()

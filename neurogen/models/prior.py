@@ -164,10 +164,21 @@ class SpikingPrior(nn.Module):
         """Axes of a prefix."""
         return 2 + (self.order.sequences > 1) + bool(self.config.bits)
 
-    def prefix_shape(self, n: int) -> str:
-        """The shape of a prefix for n items, in words."""
-        several, bits = self.order.sequences, self.config.bits
-        return f"({n}, {f'{several}, ' if several > 1 else ''}P{f', {bits}' if bits else ''})"
+    def check_prefix(self, prefix: Tensor, n: int) -> None:
+        """Raises ValueError for a prefix that `sample` does not complete to n items."""
+        several, bits, codes = self.order.sequences, self.config.bits, self.config.codes
+        given = list(prefix.shape)
+        before, after = [n, *([several] if several > 1 else [])], [bits] if bits else []
+        place = len(before)
+        fits = len(given) == self.prefix_dimensions and given[:place] + given[place + 1 :] == before + after
+        if not fits or given[place] > self.length:
+            shape = ", ".join(map(str, (*before, f"{self.length} or less", *after)))
+            raise ValueError(f"expected a prefix of shape ({shape}), got {tuple(given)}")
+        if prefix.is_floating_point():
+            raise ValueError(f"expected a prefix of whole numbers, got {prefix.dtype}; pass prefix.long()")
+        if prefix.numel() and not 0 <= int(prefix.min()) <= int(prefix.max()) < codes:
+            found = f"{int(prefix.min())} to {int(prefix.max())}"
+            raise ValueError(f"expected codes 0 to {codes - 1} in the prefix, got {found}")
 
     def start(self) -> list[AttentionState]:
         """Empty memories for `step`, one per block."""
@@ -210,21 +221,8 @@ class SpikingPrior(nn.Module):
         return self.order.tokens(codes.long()), None if labels is None else labels.repeat_interleave(several)
 
     def _take_prefix(self, prefix: Tensor, codes: Tensor) -> int:
-        n, several = len(codes) // self.order.sequences, self.order.sequences > 1
-        fits = prefix.ndim == self.prefix_dimensions
-        first = prefix.flatten(0, 1) if several and fits else prefix
-        if (
-            not fits
-            or len(prefix) != n
-            or first.shape[0] != len(codes)
-            or first.shape[1] > self.length
-            or first.shape[2:] != codes.shape[2:]
-        ):
-            shape = self.prefix_shape(n).replace("P", f"{self.length} or less")
-            raise ValueError(f"expected a prefix of shape {shape}, got {tuple(prefix.shape)}")
-        if prefix.numel() and not 0 <= int(prefix.min()) <= int(prefix.max()) < self.config.codes:
-            found = f"{int(prefix.min())} to {int(prefix.max())}"
-            raise ValueError(f"expected codes 0 to {self.config.codes - 1} in the prefix, got {found}")
+        self.check_prefix(prefix, len(codes) // self.order.sequences)
+        first = prefix.flatten(0, 1) if self.order.sequences > 1 else prefix
         codes[:, : first.shape[1]] = first
         return first.shape[1]
 

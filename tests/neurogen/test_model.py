@@ -85,9 +85,9 @@ def test_a_prefix_of_codes_is_completed() -> None:
     assert samples.codes.reshape(1, -1)[0, :5].tolist() == [3, 1, 4, 1, 5]
 
 
-@pytest.mark.parametrize("shape", [(3, 5), (1, 5), (5,)])
+@pytest.mark.parametrize("shape", [(3, 5), (1, 5), (5,), (2, 17)])
 def test_a_prefix_that_is_not_one_row_a_sample_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"expected a prefix of shape \(2, P\), one row a sample, got "):
+    with pytest.raises(ValueError, match=r"expected a prefix of shape \(2, 16 or less\), got "):
         event_model().sample(2, prefix=torch.zeros(shape, dtype=torch.int64))
 
 
@@ -96,7 +96,8 @@ def test_a_prefix_that_is_not_one_row_a_sample_is_refused(shape: tuple[int, ...]
     [
         (torch.full((2, 4, 4), 32), r"expected codes 0 to 31, got 32 to 32"),
         (torch.full((2, 4, 4), -1), r"expected codes 0 to 31, got -1 to -1"),
-        (torch.zeros(2, 4, 4), r"expected codes that are whole numbers, got torch.float32; pass codes.long\(\)"),
+        (torch.zeros(2, 4, 4), r"expected codes of torch.int64, got torch.float32; pass codes.long\(\)"),
+        (torch.zeros(2, 4, 4, dtype=torch.uint8), r"expected codes of torch.int64, got torch.uint8"),
         (torch.zeros(2, 4, 5, dtype=torch.int64), r"expected codes of shape \(N, 4, 4\), got \(2, 4, 5\)"),
         (torch.zeros(4, 4, dtype=torch.int64), r"expected codes of shape \(N, 4, 4\), got \(4, 4\)"),
     ],

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from neurogen.config import PriorModelConfig
 from neurogen.models.bits_in_turn import BitsInTurn
-from neurogen.models.drawing import draw_bits
+from neurogen.models.drawing import bits_at
 from neurogen.models.prior import SpikingPrior
 from tests.neurogen.models.test_prior import OPTIONS, small
 
@@ -201,10 +201,16 @@ def test_a_sample_continues_from_its_own_first_tokens(form: str) -> None:
 
 def test_a_bit_is_drawn_by_inversion() -> None:
     logits = torch.tensor([0.0, 0.0, 4.0, -4.0])
-    assert draw_bits(logits, torch.tensor([0.49, 0.5, 0.5, 0.5])).tolist() == [0, 1, 1, 0]
-    assert draw_bits(logits[2:], torch.tensor([0.2, 0.8]), temperature=4.0).tolist() == [0, 1]  # P(1) = 0.73, 0.27
+    assert bits_at(logits, torch.tensor([0.49, 0.5, 0.5, 0.5]), 1.0).tolist() == [0, 1, 1, 0]
+    assert bits_at(logits[2:], torch.tensor([0.2, 0.8]), 4.0).tolist() == [0, 1]  # P(1) = 0.73, 0.27
+
+
+@pytest.mark.parametrize("form", ["joint of bits", "joint of bits in turn"])
+def test_bits_are_not_drawn_from_what_is_no_number(form: str) -> None:
+    prior = prior_of(form)
+    torch.nn.init.constant_(prior.head.weight, math.nan)
     with pytest.raises(ValueError, match="expected finite logits"):
-        draw_bits(torch.tensor([math.nan]), torch.tensor([0.5]))
+        prior.sample(some_uniforms(prior, 1))
 
 
 @pytest.mark.parametrize("form", FORMS)

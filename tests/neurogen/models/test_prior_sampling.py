@@ -156,6 +156,8 @@ def test_what_does_not_fit_is_refused_in_one_sentence() -> None:
         prior.sample(uniforms(2), prefix=torch.zeros(1, 3, dtype=torch.int64))
     with pytest.raises(ValueError, match="expected codes 0 to 10 in the prefix, got 0 to 11"):
         prior.sample(uniforms(1), prefix=torch.tensor([[0, 11]]))
+    with pytest.raises(ValueError, match=r"expected a prefix of whole numbers, got torch.float32; pass prefix.long"):
+        prior.sample(uniforms(1), prefix=torch.tensor([[1.5]]))
     with pytest.raises(
         ValueError, match=r"above 0, got 0; for the likeliest codes take top_k=1, .* temperature near 0"
     ):
