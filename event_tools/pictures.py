@@ -156,7 +156,11 @@ def _folder(path: Path) -> Pictures:
 
 
 def _labelled(path: Path, pixels: NDArray[np.uint8], labels: NDArray[np.integer], classes: tuple[str, ...]) -> Pictures:
-    if len(labels) and classes and not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
+    if not len(labels):
+        raise EventFileError(path, "expected pictures, got none")
+    if labels.min() < 0:
+        raise EventFileError(path, f"expected labels 0 or more, got {labels.min()}")
+    if classes and labels.max() >= len(classes):
         raise EventFileError(path, f"expected labels 0 to {len(classes) - 1}, got {labels.min()} to {labels.max()}")
     return Pictures(pixels, labels.astype(np.int64), classes)
 

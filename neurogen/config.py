@@ -115,7 +115,7 @@ class StageOneConfig(Section):
                 f"got {self.data.channels}"
             )
         if self.data.fit == "sum" and not event:
-            raise ValueError("data.fit=sum adds up event counts; take crop, resize or none for images")
+            raise ValueError("data.fit=sum adds up event counts; take crop, resize, adm, fsvae148 or none for images")
         if self.data.fit in ("adm", "fsvae148") and event:
             raise ValueError(f"data.fit={self.data.fit} is for images; take crop, resize, sum or none for recordings")
         if self.losses.r1 and self.losses.discriminator_norm == "batch":

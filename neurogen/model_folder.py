@@ -254,6 +254,10 @@ DATA_LICENCES = {
     "nmnist": "CC BY-SA 4.0 (Orchard et al. 2015)",
     "mnist": "CC BY-SA 3.0 (LeCun, Cortes, Burges)",
     "fashion": "MIT (Zalando SE)",
+    "cifar10": "none stated (Krizhevsky 2009)",
+    "lsun_bedroom": "none stated (Yu et al. 2015)",
+    "lsun_church": "none stated (Yu et al. 2015)",
+    "dvs_cifar10": "as its figshare page says (Li et al. 2017); images: CIFAR-10, none stated",
     "celeba": "non-commercial research only (Liu et al. 2015)",
-    "celeba_hq": "CC BY-NC 4.0 (Karras et al. 2018)",
+    "celeba_hq": "CC BY-NC 4.0 (Karras et al. 2018); CelebAMask-HQ's pictures: non-commercial research and education",
 }

@@ -49,6 +49,8 @@ def simulate(
     if job.overwrite:
         raise ValueError("expected a new folder for simulated recordings, got --overwrite; leave it out")
     chosen = PRESETS[preset]
+    if convention != "spikingjelly" and chosen.suffix != ".aedat":
+        raise ValueError(f"--convention is of AEDAT 2.0, --preset {preset} writes {chosen.suffix}; leave it out")
     pictures = open_pictures(images)
     names, some = named(pictures, preset, count)
     items = tuple(Item(Path(images), name + chosen.suffix, str(i)) for name, i in zip(names, some, strict=True))

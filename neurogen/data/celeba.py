@@ -4,8 +4,9 @@ CelebA (Liu et al. 2015) as torchvision lays it out: celeba/img_align_celeba/ (o
 and list_eval_partition.txt beside it, the official split: 0 training (162,770), 1 validation (19,867, not used here),
 2 test (19,962). Attributes and identities are not read.
 
-CelebA-HQ (Karras et al. 2018): a folder or .zip of 30,000 pictures named by number. It has no official split; ours
-takes one picture in ten for testing, by the fixed shuffle of `opening`.
+CelebA-HQ (Karras et al. 2018): a folder or .zip of 30,000 pictures named by number. It came without a split; ours takes
+one picture in ten for testing, by the fixed shuffle of `opening`. CelebAMask-HQ's README goes by the parts of the
+CelebA pictures they were made of instead; its mapping file is not read.
 """
 
 from __future__ import annotations

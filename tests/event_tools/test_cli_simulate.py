@@ -66,6 +66,7 @@ def test_another_seed_is_another_job(run: Any, images: str, tmp_path: Path) -> N
         (("--preset", "cifar"), "expected --preset to be one of nmnist, dvs_cifar10, got 'cifar'"),
         (("--convention", "up"), "expected --convention to be one of jaer"),
         (("--overwrite",), "expected a new folder"),
+        (("--preset", "nmnist", "--convention", "jaer"), "--convention is of AEDAT 2.0, --preset nmnist writes .bin"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(run: Any, images: str, tmp_path: Path, options: tuple, sentence: str) -> None:

@@ -85,6 +85,8 @@ def test_real_cifar_10_sheets_hold_the_training_images_in_their_official_order(t
         ({"images": COLOURS / 255}, "uint8"),
         ({"labels": LABELS[:2]}, "a whole number a picture"),
         ({"classes": np.array(["cat"])}, "expected labels 0 to 0"),
+        ({"labels": LABELS - 1}, "expected labels 0 or more, got -1"),
+        ({"images": COLOURS[:0], "labels": LABELS[:0]}, "expected pictures, got none"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, arrays: dict, match: str) -> None:

@@ -72,3 +72,8 @@ def test_a_description_cut_short_is_refused(tmp_path: Path) -> None:
 def test_the_card_names_the_licence_of_the_data(tmp_path: Path) -> None:
     folder = event_model().save(tmp_path / "model")
     assert "CC BY 4.0" in (folder / "README.md").read_text()
+
+
+def test_every_known_data_set_has_a_licence_for_its_model_card() -> None:
+    names = set(get_args(DataConfig.model_fields["name"].annotation))
+    assert set(DATA_LICENCES) == names - {"images", "recordings"}

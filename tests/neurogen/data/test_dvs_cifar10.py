@@ -74,5 +74,5 @@ def test_data_that_are_not_there_say_how_they_would_lie(tmp_path: Path, monkeypa
 def test_images_are_not_summed() -> None:
     values = {"system": "tts_vqvae", "data": {"name": "mnist", "channels": 1, "fit": "sum"}}
     values["model"] = {"coding": "direct", "readout": "mean"}
-    with pytest.raises(ConfigError, match=r"data\.fit=sum adds up event counts"):
+    with pytest.raises(ConfigError, match=r"data\.fit=sum adds up event counts; take crop, resize, adm"):
         parse_config(values)
