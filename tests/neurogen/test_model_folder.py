@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import yaml
 
 import neurogen
-from neurogen.model_folder import ModelFolderError
+from neurogen.config import DataConfig
+from neurogen.model_folder import DATA_LICENCES, ModelFolderError
 from tests.neurogen.tiny import event_model, image_model
 
 
