@@ -27,6 +27,9 @@ _TRACEABLE = ("cupy",)  # operators that torch.compile keeps; it fuses SpikingJe
 _said: set[str] = set()  # devices of which `auto` has said what it takes
 
 
+_NO_STAND_IN = ("cupy", "braincog")  # asked for by name, these are meant and nothing else: for speed, for parity
+
+
 def choose_backend(requested: str, node: Any, x: Tensor) -> ModuleType | None:
     """The backend that runs this neuron on x, or None for SpikingJelly's operator.
 
@@ -37,6 +40,11 @@ def choose_backend(requested: str, node: Any, x: Tensor) -> ModuleType | None:
         raise ValueError(f"expected backend to be one of {', '.join(NAMES)}, got {requested!r}")
     compiling = torch.compiler.is_compiling()
     names = _TRACEABLE if compiling else tuple(BACKENDS)
+    if requested in _NO_STAND_IN and (node.store_v_seq or requested not in names):
+        reason = (
+            "it keeps the last membrane alone (store_v_seq=False)" if node.store_v_seq else "torch.compile is at work"
+        )
+        raise ValueError(f"backend {requested} cannot run this {type(node).__name__}: {reason}; use backend=auto")
     if node.store_v_seq or requested not in ("auto", *names):
         return None
     dynamics = node.dynamics()

@@ -57,3 +57,9 @@ def test_an_unknown_backend_is_refused_with_the_names_there_are() -> None:
 
 def test_a_stored_trajectory_comes_from_spikingjelly() -> None:
     assert choose_backend("torch", LIF(store_v_seq=True), X) is None
+
+
+@pytest.mark.parametrize("backend", ["cupy", "braincog"])
+def test_what_is_asked_for_by_name_has_no_silent_stand_in_where_every_membrane_is_wanted(backend: str) -> None:
+    with pytest.raises(ValueError, match=rf"backend {backend} cannot run this LIF: it keeps the last membrane alone"):
+        choose_backend(backend, LIF(store_v_seq=True, backend=backend), X)
