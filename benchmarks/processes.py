@@ -1,9 +1,10 @@
 """Samples per second of two processes of one thread against one process of one thread, on the CPU.
 
-    python benchmarks/processes.py [--network spiking|gated] [--seconds 10] [--rounds 2]
+    python benchmarks/processes.py [--network NAME] [--seconds 10] [--rounds 2]
 
-spiking: tts_vqvae/digits, whose eleven batch norms exchange moments in every step; gated: a small network of the
-published kind on the same recordings, which exchanges gradients alone. One JSON line each.
+spiking, spiking-128: tts_vqvae/digits, whose eleven batch norms exchange moments in every step, at its batch of 32 and
+at 128; gated: a small network of the published kind on the same recordings, which exchanges gradients alone. One JSON
+line each.
 Every process learns from its share of the configuration's own batch, data loading and exchange of gradients included,
 nothing written. Both are measured in turn, `rounds` times; the best of each counts. Aim: 1.8x. `work` is processor
 time a sample of all processes together, which a busy machine changes little: the ratio cannot exceed 2 x one / two.
@@ -35,6 +36,7 @@ from train import find_config
 WARM = 5  # steps before the clock
 NETWORKS = {
     "spiking": [],
+    "spiking-128": ["train.batch_size=128"],
     "gated": [
         "model.kind=gated",
         "model.output=linear",
