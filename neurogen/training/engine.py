@@ -99,6 +99,9 @@ def train_run(config: Config, out: Path, resume: bool = False, on_grid: OnGrid |
         try:
             check_precision(config.train.precision, device)
             system = _system_type(config)(config, device, out)
+            if world() > 1:  # before a grid, which gives batch norms a class of their own
+                for module in system.modules.values():
+                    share_statistics(module)
             if isinstance(config, StageOneConfig) and config.quantise:
                 if on_grid is None:
                     raise TrainingError("expected on_grid for quantise=true, got none; give train.grid.on_grid")
@@ -128,9 +131,6 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
     descent = next(one for one in system.descents.values() if one.module is system.main)
     start = _restore(system, average, out, device) if resume else 0
     check_equal(start, "the newest checkpoint", f"put {out} on a disk that all machines share")
-    if world() > 1:
-        for module in system.modules.values():
-            share_statistics(module)
     share_state(tensor for module in system.modules.values() for tensor in module.state_dict().values())
     log = MetricsLog(out, system.columns, start, train.tensorboard) if leads else None
     saved_at = time.monotonic()

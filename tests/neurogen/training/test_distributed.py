@@ -19,7 +19,7 @@ from neurogen.training.log import read_metrics
 from tests.neurogen.training.runs import stage1_config, weights_digest
 from tests.neurogen.training.together import CLOSE, both, draw_samples, folder_bytes, run_two, shared_norm, tables
 
-NAMES = ("spiking", "gated", "means-in-parts", "prior")
+NAMES = ("spiking", "on-grid", "gated", "means-in-parts", "prior")
 
 
 @pytest.fixture(scope="module")

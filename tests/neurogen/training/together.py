@@ -31,6 +31,7 @@ from neurogen.training.prior import PriorSystem
 from neurogen.training.stage1 import StageOneSystem
 from tests.neurogen.tiny import event_model
 from tests.neurogen.training.runs import prior_run_config, stage1_config
+from train.grid import on_grid
 
 CLOSE = 1e-10  # in float64
 GATED = {
@@ -72,6 +73,7 @@ def trainings(recordings: Path, first_stage: Path) -> dict[str, Config]:
         "means": variant(gated, codebook={"learning": "ema"}),
         "means-in-parts": variant(gated, codebook={"learning": "ema"}, **in_parts),
         "spikes": variant(spiking, codebook={"kind": "spike"}),
+        "on-grid": variant(spiking, quantise=True, neurons={"threshold": 0.2}),
         "prior": prior,
         "prior-in-parts": variant(prior, **in_parts),
     }
@@ -111,7 +113,7 @@ def record(config: Config, out: Path) -> dict[str, Any]:
     kind.step = recorded
     try:
         with float64():
-            train_run(config, out)
+            train_run(config, out, on_grid=on_grid)
     finally:
         kind.step = step
     return seen
