@@ -71,7 +71,7 @@ def train(
     if getattr(settings, "quantise", False):
         from train.grid import on_grid
     folder = train_run(settings, out, resume=resume, on_grid=on_grid)
-    if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
+    if "WORLD_SIZE" not in os.environ or os.environ.get("RANK") == "0":  # under torchrun one process speaks for all
         typer.echo(str(folder))
 
 

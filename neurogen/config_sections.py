@@ -54,7 +54,17 @@ class NeuronConfig(Section):
     backend: Literal["auto", "torch", "cupy", "braincog", "spikingjelly"] = "auto"
     """How the recurrence runs; `neurogen doctor` says what `auto` takes."""
     compile: bool = False
-    """Train on the CPU with compiled neurons (torch.compile): a minute at the start, then several times as fast."""
+    """Train on the CPU with compiled neurons (torch.compile): a minute at the start, then several times as fast;
+    nothing on CUDA."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> NeuronConfig:
+        if self.compile and (self.backend not in ("auto", "torch") or self.kind == "plif"):
+            raise ValueError(
+                f"compile=true does not go with backend={self.backend} and kind={self.kind}; it compiles kind=lif and if "
+                "of backend=auto and torch, take these or leave it out"
+            )
+        return self
 
 
 class DataConfig(Section):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -130,18 +131,25 @@ def sampled(
     if found is None or found.key != key:
         _kept.pop(prior, None)
         try:
-            found = _capture(prior, len(tokens), drawing, key)
+            with _on(tokens.device):
+                found = _capture(prior, len(tokens), drawing, key)
         except RuntimeError as error:  # a neuron or product that a graph does not take
             warnings.warn(f"sampling runs uncaptured: {' '.join(str(error).split())[:160]}", stacklevel=3)
             return None
         _kept[prior] = found
     place = found.place
-    place.fill(prior, tokens, uniforms, labels, known)
-    for _ in range(prior.length):
-        found.replay()
+    with _on(tokens.device):
+        place.fill(prior, tokens, uniforms, labels, known)
+        for _ in range(prior.length):
+            found.replay()
     if not place.finite:
         check_logits(torch.full((), float("nan")))
     return place.tokens[:, :-1].clone()
+
+
+def _on(device: torch.device) -> AbstractContextManager[object]:
+    """While the block runs, streams and graphs are that GPU's, which need not be the one that torch takes unasked."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _can_capture(tokens: Tensor) -> bool:

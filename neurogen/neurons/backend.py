@@ -24,10 +24,8 @@ from neurogen.neurons.dynamics import Dynamics
 BACKENDS: dict[str, ModuleType] = {"torch": cpu, "cupy": cupy, "braincog": braincog}  # fastest first
 NAMES = ("auto", *BACKENDS, "spikingjelly")
 _TRACEABLE = ("cupy",)  # operators that torch.compile keeps; it fuses SpikingJelly's plain steps itself
-_said: set[str] = set()  # devices of which `auto` has said what it takes
-
-
 _NO_STAND_IN = ("cupy", "braincog")  # asked for by name, these are meant and nothing else: for speed, for parity
+_said: set[str] = set()  # devices of which `auto` has said what it takes
 
 
 def choose_backend(requested: str, node: Any, x: Tensor) -> ModuleType | None:
@@ -40,18 +38,17 @@ def choose_backend(requested: str, node: Any, x: Tensor) -> ModuleType | None:
         raise ValueError(f"expected backend to be one of {', '.join(NAMES)}, got {requested!r}")
     compiling = torch.compiler.is_compiling()
     names = _TRACEABLE if compiling else tuple(BACKENDS)
-    if requested in _NO_STAND_IN and (node.store_v_seq or requested not in names):
-        reason = (
-            "it keeps the last membrane alone (store_v_seq=False)" if node.store_v_seq else "torch.compile is at work"
-        )
-        raise ValueError(f"backend {requested} cannot run this {type(node).__name__}: {reason}; use backend=auto")
+    if node.store_v_seq:
+        refuse_stand_in(requested, node, "it keeps the last membrane alone (store_v_seq=False)")
+    if requested not in names:
+        refuse_stand_in(requested, node, "torch.compile is at work")
     if node.store_v_seq or requested not in ("auto", *names):
         return None
     dynamics = node.dynamics()
     if requested != "auto":
         reason = BACKENDS[requested].refusal(dynamics, x)
         if reason is not None:
-            raise ValueError(f"backend {requested} cannot run this {type(node).__name__}: {reason}; use backend=auto")
+            raise ValueError(_cannot(requested, node, reason))
         return _compiled(BACKENDS[requested], node, x, dynamics)
     if x.device.type == "cuda" and not compiling:
         _say_once(x.device)
@@ -60,6 +57,16 @@ def choose_backend(requested: str, node: Any, x: Tensor) -> ModuleType | None:
         if x.device.type in backend.DEVICES and backend.refusal(dynamics, x) is None:
             return _compiled(backend, node, x, dynamics)
     return None
+
+
+def refuse_stand_in(requested: str, node: Any, reason: str) -> None:
+    """Raises ValueError where SpikingJelly would run, for that reason, what was asked of another backend by name."""
+    if requested in _NO_STAND_IN:
+        raise ValueError(_cannot(requested, node, reason))
+
+
+def _cannot(requested: str, node: Any, reason: str) -> str:
+    return f"backend {requested} cannot run this {type(node).__name__}: {reason}; use backend=auto"
 
 
 def _compiled(backend: ModuleType, node: Any, x: Tensor, dynamics: Dynamics) -> ModuleType:

@@ -41,7 +41,7 @@ def refusal(d: Dynamics, x: Tensor) -> str | None:
 
 def missing() -> str | None:
     """That BrainCog is absent, with the line that installs it, or None."""
-    return None if find_spec("braincog") else "BrainCog is not installed; pip install braincog"
+    return None if find_spec("braincog") else "BrainCog is not installed (pip install braincog)"
 
 
 def multi_step(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ import torch
 from spikingjelly.activation_based import neuron, surrogate
 from torch import Tensor
 
-from neurogen.neurons.backend import choose_backend
+from neurogen.neurons.backend import choose_backend, refuse_stand_in
 from neurogen.neurons.dynamics import Dynamics
 
 
@@ -54,6 +54,11 @@ class _MultiStep:
             return v.to(x_seq.device, dtype) if v.shape == x_seq.shape[1:] else None
         rest = 0.0 if self.v_reset is None else self.v_reset
         return None if v == rest else torch.full_like(x_seq[0], v, dtype=dtype, requires_grad=False)
+
+    def single_step_forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """Spikes (N, ...) of input currents (N, ...), by SpikingJelly; raises ValueError where only another is meant."""
+        refuse_stand_in(self.backend, self, "it takes all steps at once (step_mode='m')")
+        return super().single_step_forward(x, *args, **kwargs)  # type: ignore[misc]
 
     def multi_step_forward(self, x_seq: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Spikes (T, N, ...) of input currents (T, N, ...)."""

@@ -17,11 +17,14 @@ def check_batch(batch_size: int, items: int, world: int = 1, parts: int = 1) -> 
     if batch_size > items:
         raise TrainingError(f"expected train.batch_size up to the {items} training items, got {batch_size}; lower it")
     if batch_size % world:
-        raise TrainingError(f"expected train.batch_size to divide among {world} processes, got {batch_size}")
+        raise TrainingError(
+            f"expected train.batch_size to divide among {world} processes, got {batch_size}; take a multiple of {world}"
+        )
     if batch_size % (world * parts):
         raise TrainingError(
-            f"expected train.batch_size to divide into train.accumulate={parts} parts for each of {world} processes, "
-            f"got {batch_size}; take a multiple of {world * parts}"
+            f"expected train.batch_size to divide into train.accumulate={parts} parts"
+            f"{f' for each of {world} processes' if world > 1 else ''}, got {batch_size}; "
+            f"take a multiple of {world * parts}"
         )
 
 

@@ -219,6 +219,14 @@ def test_train_says_where_the_run_is_and_resuming_it_ends_well(run: Command, con
     assert "add --resume" in refused(run("train", str(config_file), "--out", out))
 
 
+def test_a_rank_without_other_processes_changes_nothing(
+    run: Command, config_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "3")  # of some other program
+    answer = run("train", str(config_file), "train.steps=1", "--out", str(tmp_path / "run"))
+    assert (answer.returncode, answer.stdout.strip()) == (0, str(tmp_path / "run"))
+
+
 def test_the_prior_takes_a_run_and_its_own_run_is_sampled(run: Command, config_file: Path, tmp_path: Path) -> None:
     first, second, out = (str(tmp_path / name) for name in ("first", "second", "out"))
     assert run("train", str(config_file), "--out", first).returncode == 0

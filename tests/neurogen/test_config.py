@@ -137,6 +137,11 @@ def test_poisson_and_softplus_go_together() -> None:
     assert "losses.reconstruction=poisson and model.output=softplus" in refusal(losses={"reconstruction": "poisson"})
 
 
+@pytest.mark.parametrize("other", [{"backend": "spikingjelly"}, {"backend": "braincog"}, {"kind": "plif"}])
+def test_neurons_that_cannot_be_compiled_are_refused(other: dict[str, str]) -> None:
+    assert "neurons: compile=true does not go with backend=" in refusal(neurons={"compile": True} | other)
+
+
 def test_overrides_win_over_the_file_and_make_sections(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, MINIMAL + "train:\n"), ["train.lr=1e-3", "codebook.size=64", "seed=7"])
     assert isinstance(config, StageOneConfig)

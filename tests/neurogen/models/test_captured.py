@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -91,6 +93,27 @@ def test_another_drawing_or_other_weights_are_captured_again(replayed: list[int]
     prior.embedding.positions = torch.nn.Parameter(prior.embedding.positions.detach().clone())
     sample(prior, temperature=0.5)
     assert len(replayed) == 3
+
+
+def test_captures_and_replays_are_on_the_gpu_of_the_prior(monkeypatch: pytest.MonkeyPatch) -> None:
+    current: list[torch.device] = []
+    seen: list[torch.device] = []
+
+    @contextmanager
+    def on(device: torch.device) -> Iterator[None]:
+        current.append(device)
+        yield
+        current.pop()
+
+    def capture(prior: SpikingPrior, rows: int, drawing: Drawing, key: tuple[object, ...]) -> Captured:
+        seen.extend(current)
+        return Captured(key, Place.of(prior, rows), lambda: seen.extend(current))
+
+    for name, stand_in in (("_on", on), ("_capture", capture), ("_can_capture", lambda tokens: True)):
+        monkeypatch.setattr(captured, name, stand_in)
+    prior = prior_of("map", False)
+    sample(prior)
+    assert seen == [torch.device("cpu")] * (1 + prior.length)
 
 
 def test_a_few_last_positions_are_not_worth_a_graph(replayed: list[int]) -> None:

@@ -63,3 +63,17 @@ def test_a_stored_trajectory_comes_from_spikingjelly() -> None:
 def test_what_is_asked_for_by_name_has_no_silent_stand_in_where_every_membrane_is_wanted(backend: str) -> None:
     with pytest.raises(ValueError, match=rf"backend {backend} cannot run this LIF: it keeps the last membrane alone"):
         choose_backend(backend, LIF(store_v_seq=True, backend=backend), X)
+
+
+@pytest.mark.parametrize("backend", ["cupy", "braincog"])
+@pytest.mark.parametrize("kind", [LIF, IF, PLIF])
+def test_what_is_asked_for_by_name_has_no_silent_stand_in_for_single_steps(kind: Any, backend: str) -> None:
+    node = kind(step_mode="s", backend=backend)
+    with pytest.raises(ValueError, match=rf"backend {backend} cannot run this {kind.__name__}: it takes all steps at"):
+        node(X)
+
+
+def test_braincog_has_no_silent_stand_in_under_torch_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    with pytest.raises(ValueError, match=r"backend braincog cannot run this LIF: torch\.compile is at work"):
+        choose_backend("braincog", LIF(), X)
