@@ -3,7 +3,7 @@
     python benchmarks/discriminator.py [CONFIG] [--steps 300] [--start 60] [--data PATH] [section.key=value ...]
 
 Trains the configuration (fashion-small) once per remedy, on one thread and with one seed, with a small discriminator
-from batch `start` on. One JSON line each, means over the last tenth of the steps: |logit| of real and of reconstructed
+from batch `start` on. One JSON line each, means over the last tenth of the steps: logits of real and of reconstructed
 images and their distance (the hinge asks for 2), lambda (0: the adversarial term is off), the discriminator's loss,
 R1, held-out squared error, seconds a step.
 """

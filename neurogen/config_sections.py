@@ -61,8 +61,8 @@ class NeuronConfig(Section):
     def _fits(self) -> NeuronConfig:
         if self.compile and (self.backend not in ("auto", "torch") or self.kind == "plif"):
             raise ValueError(
-                f"compile=true does not go with backend={self.backend} and kind={self.kind}; it compiles kind=lif and if "
-                "of backend=auto and torch, take these or leave it out"
+                f"compile=true does not go with backend={self.backend} and kind={self.kind}; it compiles kind=lif "
+                "and if of backend=auto and torch, take these or leave it out"
             )
         return self
 

@@ -56,7 +56,7 @@ class _MultiStep:
         return None if v == rest else torch.full_like(x_seq[0], v, dtype=dtype, requires_grad=False)
 
     def single_step_forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """Spikes (N, ...) of input currents (N, ...), by SpikingJelly; raises ValueError where only another is meant."""
+        """Spikes (N, ...) of input currents (N, ...), by SpikingJelly; raises ValueError where another is meant."""
         refuse_stand_in(self.backend, self, "it takes all steps at once (step_mode='m')")
         return super().single_step_forward(x, *args, **kwargs)  # type: ignore[misc]
 
