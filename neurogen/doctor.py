@@ -16,7 +16,15 @@ from neurogen.neurons.allocator import why_not_tuned
 from neurogen.neurons.backend import BACKENDS, choose_backend, why_not
 
 KINDS: dict[str, type[LIF | IF | PLIF]] = {"lif": LIF, "if": IF, "plif": PLIF}
-EXTRAS = {"metrics": "torch-fidelity", "tonic": "tonic", "nir": "nirtorch", "logging": "tensorboard"}
+EXTRAS = {
+    "metrics": "torch-fidelity",
+    "tonic": "tonic",
+    "nir": "nirtorch",
+    "logging": "tensorboard",
+    "celeba": "gdown",
+    "lsun": "lmdb",
+    "braincog": "braincog",
+}
 
 
 @dataclass(frozen=True)

@@ -137,8 +137,8 @@ def load_model(path: str | Path) -> StoredModel:
         )
     try:
         tensors = load(weights)
-        stage1 = parse_config(description["first_stage"], source=str(folder))
-        prior_config = description["prior"] and parse_config(description["prior"], source=str(folder))
+        stage1 = _settings(description["first_stage"], folder)
+        prior_config = description["prior"] and _settings(description["prior"], folder)
         first_stage = _filled(TTSVQVAE(stage1), "first_stage", tensors, folder)
         prior = prior_config and _filled(
             SpikingPrior(prior_config.model, prior_config.neurons), "prior", tensors, folder
@@ -173,6 +173,14 @@ def _description(folder: Path) -> dict[str, Any]:
             f"{folder / 'config.yaml'}: expected a model's description, cannot read it ({error!r})"
         ) from error
     return description
+
+
+def _settings(values: dict[str, Any], folder: Path) -> Any:
+    """A stage's configuration. A backend that is for one kind of device gives way to `auto`, which has equal spikes."""
+    config = parse_config(values, source=str(folder))
+    if config.neurons.backend not in ("torch", "cupy"):
+        return config
+    return config.model_copy(update={"neurons": config.neurons.model_copy(update={"backend": "auto"})})
 
 
 def _named(prefix: str, module: nn.Module) -> dict[str, Tensor]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import torch
@@ -96,6 +98,13 @@ def test_the_extra_for_cuda_is_the_one_of_torchs_cuda(
     assert [name for name in report.extras if name.startswith("cuda")] == ([extra] if extra else [])
     if extra and report.extras[extra] is None:
         assert f'extra {extra}: absent; pip install "neurogen[{extra}]"' in report.to_text().splitlines()
+
+
+def test_every_extra_of_neurogens_is_among_those_looked_for() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(Path(__file__).parents[2] / "setup.cfg")
+    others = {"cuda12", "cuda13", "events", "dev"}  # one is chosen by torch's CUDA, the others are not neurogen's
+    assert set(setup["options.extras_require"]) - others == set(doctor.EXTRAS)
 
 
 def test_a_missing_extra_is_named_with_its_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:

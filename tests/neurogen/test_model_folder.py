@@ -11,7 +11,8 @@ import yaml
 
 import neurogen
 from neurogen.config import DataConfig
-from neurogen.model_folder import DATA_LICENCES, ModelFolderError
+from neurogen.model_folder import DATA_LICENCES, ModelFolderError, load_model
+from neurogen.neurons import LIF
 from tests.neurogen.tiny import event_model, image_model
 
 
@@ -21,6 +22,20 @@ def test_a_saved_model_samples_the_same(tmp_path: Path) -> None:
     again = neurogen.load(tmp_path / "model")
     assert np.array_equal(again.sample(4, seed=3).counts, model.sample(4, seed=3).counts)
     assert again.classes == model.classes
+
+
+@pytest.mark.parametrize(("trained_on", "loaded"), [("cupy", "auto"), ("torch", "auto"), ("braincog", "braincog")])
+def test_a_model_goes_where_the_backend_that_trained_it_is_not(tmp_path: Path, trained_on: str, loaded: str) -> None:
+    folder = event_model().save(tmp_path / "model")
+    description = yaml.safe_load((folder / "config.yaml").read_text())
+    for part in ("first_stage", "prior"):
+        description[part]["neurons"]["backend"] = trained_on
+    (folder / "config.yaml").write_text(yaml.safe_dump(description))
+    stored = load_model(folder)
+    assert stored.prior_config is not None
+    assert stored.stage1.neurons.backend == stored.prior_config.neurons.backend == loaded
+    nodes = [node for part in (stored.first_stage, stored.prior) for node in part.modules() if isinstance(node, LIF)]
+    assert {node.backend for node in nodes} == {loaded}
 
 
 def test_images_survive_the_folder(tmp_path: Path) -> None:
