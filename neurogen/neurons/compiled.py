@@ -1,7 +1,7 @@
 """The recurrence compiled for the CPU (torch.compile): `neurons.compile=true`, for long runs.
 
 Equations: `dynamics.py`. Each layer's forward and backward become one loop of C++ over its neurons, all T steps in
-registers, so that it runs at the speed of memory; spikes equal SpikingJelly's bit for bit. Kept for the backward is x
+registers, so that memory bounds it; spikes equal SpikingJelly's bit for bit. Kept for the backward is x
 alone, from which the membrane is computed again: 5 values an element move in training, 2 without gradient. The first
 call of each kind compiles for seconds to a minute.
 """
