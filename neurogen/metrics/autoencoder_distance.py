@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neurogen.metrics.errors import MetricError
 from neurogen.metrics.frechet import Moments
 
 Mode = Literal["paper", "eval"]
@@ -27,10 +28,6 @@ BATCH = 256  # part of the protocol in paper mode
 SIZE = 32  # pixels
 WIDTHS = (32, 64, 128, 256)
 PARTS = ("encoder.", "latent_layer.")  # of the published file; its decoder is not needed
-
-
-class MetricError(ValueError):
-    """A metric that cannot be computed from what was given; the text is one sentence."""
 
 
 class AutoencoderFeatures(nn.Module):

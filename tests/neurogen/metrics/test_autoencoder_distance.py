@@ -13,11 +13,11 @@ from neurogen.config import DataConfig
 from neurogen.data import open_data
 from neurogen.metrics.autoencoder_distance import (
     AutoencoderFeatures,
-    MetricError,
     autoencoder_features,
     load_features,
     load_moments,
 )
+from neurogen.metrics.errors import MetricError
 from neurogen.metrics.frechet import frechet_distance, moments
 from tests.data import data_path
 
