@@ -1,0 +1,109 @@
+"""Train the classifier that judges samples of a data set (neurogen/metrics/classifier.py), on one core.
+
+    python -m train.classifier mnist --data PATH --out neurogen/pretrained/mnist-classifier
+
+The last items of the training part (5,000 images, 100 recordings) are held out for validation; the test part is looked
+at once, at the end. Writes a folder of weights and its card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurogen.config import DataConfig
+from neurogen.data import open_data
+from neurogen.metrics.classifier import FORMS, STEPS, Inputs, Judge, central, load_classifier
+from neurogen.metrics.fitting import BATCH, SHIFT, fit, new_classifier
+from neurogen.metrics.weights_folder import write_card, write_weights
+from neurogen.model_folder import DATA_LICENCES
+from neurogen.progress import bar
+
+STEPS_OF = {"mnist": 3600, "fashion": 4500, "nmnist": 1200}
+SPLITS = ("train", "validation", "test")
+HELD_OUT = {"mnist": 5000, "fashion": 5000, "nmnist": 100}
+NAMES = {"mnist": "MNIST", "fashion": "Fashion-MNIST", "nmnist": "N-MNIST"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=FORMS)
+    parser.add_argument("--data", type=Path, required=True, help="folder of idx files, or N-MNIST's folder or archive")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # another number of threads rounds differently
+    train, validation, test = (opened(options.dataset, options.data, split) for split in SPLITS)
+    started = time.perf_counter()
+    judge = trained(options.dataset, *train, options.seed)
+    seconds = time.perf_counter() - started
+    measured = {
+        "validation_accuracy": accuracy(judge, *validation),
+        "test_accuracy": accuracy(judge, *test),
+    }
+    form = FORMS[options.dataset]
+    description = {"dataset": options.dataset, "shape": list(form.shape), "width": form.width, "measured": measured}
+    folder = write_weights(options.out, "classifier", description, judge.network.state_dict())
+    facts = {
+        "command": f"`python -m train.classifier {options.dataset} --data PATH --out FOLDER`, seed {options.seed}",
+        "data": f"{NAMES[options.dataset]}, {len(train[1]):,} training items, {len(validation[1]):,} held out for "
+        f"validation, {len(test[1]):,} for the test; licence: {DATA_LICENCES[options.dataset]}",
+        "training": f"{STEPS_OF[options.dataset]:,} steps of {BATCH}, shifts of up to {SHIFT} pixels",
+        "wall time": f"{seconds:.0f} s on one core ({processor()}, shared with other work), torch {torch.__version__}",
+        **{name.replace("_", " "): f"{value:.2%}" for name, value in measured.items()},
+        "code licence": "Apache-2.0",
+    }
+    about = [
+        f"A classifier of {NAMES[options.dataset]}, not spiking: it judges samples in `neurogen evaluate`.",
+        f"Input {form.shape}, features {form.width} wide (before the last ReLU), {len(form.classes)} classes; "
+        "neurogen/metrics/classifier.py.",
+    ]
+    write_card(folder, f"{options.dataset}-classifier", about, facts)
+    print({"folder": str(folder), "seconds": round(seconds), **load_classifier(folder).measured})
+
+
+def opened(dataset: str, path: Path, split: str) -> tuple[Inputs, NDArray[np.int64]]:
+    """(inputs, labels) of train, validation or test."""
+    form = FORMS[dataset]
+    config = DataConfig(
+        name=dataset,
+        path=str(path),
+        resolution=form.shape[-1],
+        channels=form.shape[-3],
+        fit="none" if form.sensor is None else "crop",
+        validation=HELD_OUT[dataset],
+    )
+    data = open_data(config, STEPS, split)
+    if form.sensor is None:
+        return data.pixels, data.labels
+    return central(data.counts, form.shape[-1]), data.labels
+
+
+def trained(dataset: str, inputs: Inputs, labels: NDArray[np.int64], seed: int) -> Judge:
+    """The classifier after its steps."""
+    form, steps = FORMS[dataset], STEPS_OF[dataset]
+    with bar(f"training on {NAMES[dataset]}", steps) as progress:
+        network = fit(new_classifier(form, seed), form, inputs, labels, steps, seed, lambda step, _: progress(step + 1))
+    return Judge(dataset, network, {})
+
+
+def accuracy(judge: Judge, inputs: Inputs, labels: NDArray[np.int64]) -> float:
+    """Share of the items given their label."""
+    return float((judge(inputs).predicted == labels).mean())
+
+
+def processor() -> str:
+    """The CPU's name."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()
