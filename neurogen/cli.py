@@ -1,4 +1,4 @@
-"""The `neurogen` command: train, sample, reconstruct, export, plot, info, configs, demo, doctor, events.
+"""The `neurogen` command: train, sample, reconstruct, evaluate, export, plot, info, configs, models, demo, doctor, events.
 
 Answers go to stdout, talk to stderr. An error that a person can mend is one sentence and exit status 2. Everything
 heavy is imported inside the command that needs it, so that --help and --version are instant.
@@ -26,7 +26,9 @@ app = typer.Typer(
 )
 app.add_typer(events_app, name="events", help="Event recordings: read, write, bin, place, filter and show them.")
 
-ModelPath = Annotated[Path, typer.Argument(help="A finished run or a model folder.", show_default=False)]
+ModelPath = Annotated[
+    str, typer.Argument(help="A name that `neurogen models` lists, a run or a model folder.", show_default=False)
+]
 Overrides = Annotated[Optional[list[str]], typer.Argument(help="section.key=value, any number of them.")]  # noqa: UP045
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
@@ -88,7 +90,10 @@ def sample(
     unfold: Annotated[bool, typer.Option("--unfold", help="Also lay the T frames side by side.")] = False,
     to: Annotated[
         str,
-        typer.Option(help="Some of bin, aedat4, hdf5, aedat, gif, html, png, npz, with commas; empty: all but aedat."),
+        typer.Option(
+            help="Some of bin, aedat4, hdf5, aedat, gif, html, png, npz, with commas; empty: all but aedat, png and npz of "
+            "images. For the first six images are filmed by a simulated camera."
+        ),
     ] = "",
     device: Device = "auto",
 ) -> None:
@@ -136,6 +141,41 @@ def reconstruct(
             _print_figures(figures, as_json)
 
 
+@app.command(epilog="Example: neurogen evaluate runs/fashion-prior --metrics fad,reconstruction --json")
+def evaluate(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A shipped model's name, a run or model folder, a folder of images or recordings, or baseline:NAME "
+            "(mean, pca, blurred, noisy, real).",
+            show_default=False,
+        ),
+    ],
+    metrics: Annotated[str, typer.Option(help="Some sections, with commas; empty: all that fit.")] = "",
+    protocol: Annotated[
+        str, typer.Option(help="standard, fsvae or tts: counts, reference split, metrics.")
+    ] = "standard",
+    count: Annotated[Optional[int], typer.Option(min=1, help="How many samples; else the protocol's.")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    dataset: Annotated[Optional[str], typer.Option(help="Data set to compare with, for what is no model.")] = None,  # noqa: UP045
+    data: Annotated[Optional[Path], typer.Option(help="Where that data set lies.")] = None,  # noqa: UP045
+    extractor: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Published weights of the autoencoder distance: a .pth, or the folder of the release."),
+    ] = None,
+    inception: Annotated[Optional[Path], typer.Option(help="Inception weights of FID, IS, KID and PRC.")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="New folder for evaluation.json and pictures.")] = None,  # noqa: UP045
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Measure samples and reconstructions against real data, with floors beside."""
+    from neurogen.metrics.command import Request, run_evaluation
+
+    _tune()
+    request = Request(what, metrics, protocol, count, seed, dataset, data, extractor, inception, out, device)
+    typer.echo(run_evaluation(request, as_json))
+
+
 @app.command("export", epilog="Example: neurogen export runs/demo/model --to netx,nir --out decoder")
 def export_command(
     model: ModelPath,
@@ -179,15 +219,17 @@ def plot(run: Annotated[Path, typer.Argument(help="A run.")]) -> None:
 
 @app.command(epilog="Example: neurogen info tts_vqvae/nmnist --json")
 def info(
-    what: Annotated[str, typer.Argument(help="A configuration, a run or a model folder.")],
+    what: Annotated[str, typer.Argument(help="A configuration, a shipped model's name, a run or a model folder.")],
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
     """Count parameters and print all settings; needs no data, first stage or GPU."""
+    from neurogen import pretrained
     from neurogen.description import describe
     from train import find_config
 
-    description = describe(what if Path(what).is_dir() else find_config(what), overrides or ())
+    trained = Path(what).is_dir() or pretrained.find(what) is not None
+    description = describe(what if trained else find_config(what), overrides or ())
     if as_json:
         typer.echo(json.dumps(description))
         return
@@ -205,6 +247,24 @@ def configs() -> None:
 
     for name in config_names():
         typer.echo(name)
+
+
+@app.command(epilog="Example: neurogen models --json")
+def models(as_json: AsJson = False) -> None:
+    """List what ships: models that sample, classifiers, extractors, decoders for chips."""
+    import dataclasses
+
+    from neurogen import pretrained
+
+    shipped = pretrained.listing()
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(one) for one in shipped]))
+        return
+    for one in shipped:
+        typer.echo(f"{one.name:<20} {one.size / 1e6:4.1f} MB  {one.what}")
+        for line in (one.figures, f"data: {one.licence}" if one.licence else ""):
+            if line:
+                typer.echo(f"{'':<30}{line}")
 
 
 @app.command(epilog="Example: neurogen demo --data N-MNIST.zip")
