@@ -4,8 +4,9 @@
     images/<label>/<n>.png
     samples.npz   index.csv   samples.html   samples.gif   samples.png   unfolded.png
 
-samples.npz: labels, codes (shaped as `Samples.codes`), and counts with edges or images. The folder is filled beside
-its final name and renamed when complete.
+samples.npz: labels, codes (shaped as `Samples.codes`), and counts with edges or images. Images that are asked for as
+recordings, as GIF or as a page are filmed (`filming.py`); a README.md then says so. The folder is filled beside its
+final name and renamed when complete.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 
 from event_tools import Events, write
 from event_tools.atomic import filling
+from neurogen.filming import NOTE, filmed
 from neurogen.model import Model, Samples
 from neurogen.pictures import colour_counts, frame_strip, image_grid, save_png
 
@@ -31,6 +33,7 @@ RECORDING_FORMATS = {
     "aedat": ("aedat", ".aedat"),  # AEDAT 2.0, by the convention of the training recordings
 }
 FORMATS = (*RECORDING_FORMATS, "gif", "html", "png", "npz")
+MOVING = {*RECORDING_FORMATS, "gif", "html"}  # of images: what they have to be filmed for
 # No aedat: its convention matters to those who read it.
 DEFAULT_FORMATS = {True: ("bin", "aedat4", "hdf5", "gif", "html", "png", "npz"), False: ("png", "npz")}
 SHOWN = 40  # recordings on the page and in the GIF
@@ -59,12 +62,10 @@ def write_samples(
 
 
 def check_formats(formats: Sequence[str], recordings: bool) -> tuple[str, ...]:
-    """The formats to write; empty takes all that fit. Raises OutputError for one that is unknown or does not fit."""
+    """The formats to write; empty takes those of what the model makes. Raises OutputError for one that is unknown."""
     for name in formats:
         if name not in FORMATS:
             raise OutputError(f"expected --to to list some of {','.join(FORMATS)}, got {name!r}")
-        if not recordings and name not in DEFAULT_FORMATS[False]:
-            raise OutputError(f"expected --to png or npz for a model of images, got {name}")
     return tuple(formats) or DEFAULT_FORMATS[recordings]
 
 
@@ -93,12 +94,18 @@ def _fill(
         "seed": seed,
         **{key: _plain(value) for key, value in options.items() if value is not None},
     }
+    recordings: list[Events] = []
     if samples.counts is not None:
         recordings = samples.recordings()
-        _write_recordings(folder, samples, recordings, names, formats, common, rows, model)
-        _write_views(folder, samples, recordings, formats, model.classes)
         if "png" in formats:
             save_png(folder / "samples.png", image_grid(colour_counts(samples.counts.sum(1))))
+    elif samples.images is not None and MOVING & set(formats):
+        recordings = filmed(samples.images, samples.seeds)
+        common["recorded"] = NOTE
+        (folder / "README.md").write_text(_filming_note(recordings[0].sensor_size), encoding="utf-8")
+    if recordings:
+        _write_recordings(folder, samples, recordings, names, formats, common, rows, model)
+        _write_views(folder, samples, recordings, formats, model.classes)
     if unfold and samples.counts is not None:
         save_png(folder / "unfolded.png", frame_strip(samples.counts[:SHOWN]))
     if samples.images is not None and "png" in formats:
@@ -115,6 +122,13 @@ def _fill(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("path", "label", "seed", "events", "duration_us", "sha256"))
         writer.writerows(rows)
+
+
+def _filming_note(sensor: tuple[int, int]) -> str:
+    return (
+        f"The model made images (images/, samples.png, samples.npz). The recordings are {NOTE}, on a sensor of "
+        f"{sensor[0]}x{sensor[1]} pixels, each with the seed that index.csv says; no event was made by the network.\n"
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -143,7 +157,7 @@ def _write_recordings(
             stem = f"cifar10_{label}_{n}" if (kind, data.name) == ("aedat", "dvs_cifar10") else name
             path = folder / top / label / f"{stem}{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            provenance = {**common, "index": n, "label": label, "edges_us": edges}
+            provenance = {**common, "index": n, "label": label, **({"edges_us": edges} if edges else {})}
             if kind in ("bin", "aedat"):  # which have no place for it
                 write(path, events, convention=data.convention if kind == "aedat" else None)
             else:
@@ -170,7 +184,8 @@ def _write_views(
     if "html" in formats:
         from event_tools.viewer import write_page
 
-        write_page(folder / "samples.html", shown, title="generated recordings")
+        title = "generated recordings" if samples.counts is not None else "generated images, filmed"
+        write_page(folder / "samples.html", shown, title=title)
     if "gif" in formats:
         from event_tools.viewer import write_gif
 

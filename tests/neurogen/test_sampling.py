@@ -12,6 +12,8 @@ import pytest
 
 from event_tools import info, read
 from event_tools.counts import sum_blocks
+from event_tools.simulator import simulate
+from neurogen.filming import filmed
 from neurogen.model import Model
 from neurogen.sampling import OutputError, write_samples
 from tests.neurogen.tiny import event_model, image_model
@@ -147,3 +149,50 @@ def test_an_unknown_format_is_refused() -> None:
     model = event_model()
     with pytest.raises(OutputError, match="got 'mp4'"):
         write_samples(model.sample(1), model, "unused", ("mp4",))
+
+
+def test_images_asked_for_as_recordings_are_filmed(tmp_path: Path) -> None:
+    model = image_model()
+    samples = model.sample(3, labels=[0, 0, 1], seed=4)
+    out = write_samples(samples, model, tmp_path / "out", ("gif", "html", "aedat4", "png"))
+    assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()) == [
+        "README.md",
+        "aedat4/a/00000.aedat4",
+        "aedat4/a/00001.aedat4",
+        "aedat4/b/00002.aedat4",
+        "images/a/00000.png",
+        "images/a/00001.png",
+        "images/b/00002.png",
+        "index.csv",
+        "samples.gif",
+        "samples.html",
+        "samples.png",
+    ]
+    for n, label in enumerate("aab"):  # 16 pixels on a sensor of 19, as 28 are on 34
+        grey = samples.images[n, 0] / 255
+        wanted = simulate(grey, (19, 19), seed=int(samples.seeds[n]), shown_size=(16, 16))
+        assert read(out / "aedat4" / label / f"{n:05d}.aedat4") == wanted
+    assert "preset nmnist" in (out / "README.md").read_text()
+    assert "preset nmnist" in info(out / "aedat4/b/00002.aedat4").provenance["recorded"]
+
+
+def test_a_film_does_not_depend_on_how_many_are_asked_for() -> None:
+    model = image_model()
+    few, many = model.sample(2, seed=7), model.sample(4, seed=7)
+    assert filmed(few.images, few.seeds) == filmed(many.images, many.seeds)[:2]
+    again = model.sample(2, seed=8)
+    assert filmed(few.images, again.seeds) != filmed(few.images, few.seeds)
+
+
+def test_colours_are_filmed_by_their_brightness() -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (1, 3, 28, 28), dtype=np.uint8)
+    red, green, blue = colour[0] / 255
+    (events,) = filmed(colour, [3])
+    assert events == simulate(0.299 * red + 0.587 * green + 0.114 * blue, (34, 34), seed=3)
+
+
+def test_recordings_of_a_model_of_recordings_have_no_note_of_a_camera(tmp_path: Path) -> None:
+    model = event_model()
+    out = write_samples(model.sample(1, labels=0), model, tmp_path / "out", ("aedat4",))
+    assert "recorded" not in info(out / "aedat4/a/00000.aedat4").provenance
+    assert not (out / "README.md").exists()
