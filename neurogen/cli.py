@@ -1,4 +1,5 @@
-"""The `neurogen` command: train, sample, reconstruct, evaluate, export, plot, info, configs, models, demo, doctor, events.
+"""The `neurogen` command: train, sample, reconstruct, evaluate, export, plot, info, configs, models, demo, doctor,
+events.
 
 Answers go to stdout, talk to stderr. An error that a person can mend is one sentence and exit status 2. Everything
 heavy is imported inside the command that needs it, so that --help and --version are instant.
@@ -91,8 +92,8 @@ def sample(
     to: Annotated[
         str,
         typer.Option(
-            help="Some of bin, aedat4, hdf5, aedat, gif, html, png, npz, with commas; empty: all but aedat, png and npz of "
-            "images. For the first six images are filmed by a simulated camera."
+            help="Some of bin, aedat4, hdf5, aedat, gif, html, png, npz, with commas; empty: all but aedat, of images "
+            "png and npz. For the first six images are filmed by a simulated camera."
         ),
     ] = "",
     device: Device = "auto",

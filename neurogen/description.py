@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from neurogen import pretrained
 from neurogen.config import Config, ConfigError, StageOneConfig, load_config
 from neurogen.model_folder import find_model, load_model
 from neurogen.models.prior import SpikingPrior
@@ -16,9 +17,9 @@ from neurogen.models.tts_vqvae import TTSVQVAE
 
 
 def describe(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """{"parameters": {part: int, ..., "total": int}, "config": settings}; raises ConfigError or ModelFolderError."""
-    path = Path(path)
-    if path.is_dir():
+    """{"parameters": {part: int, ..., "total": int}, "config": settings} of a configuration's file, a model folder, a
+    run, or what ships under this name; raises ConfigError or ModelFolderError."""
+    if Path(path).is_dir() or pretrained.find(path) is not None:
         if overrides:
             raise ConfigError(
                 f"expected no settings beside {path}, which is trained, got {overrides[0]}; leave them out"

@@ -110,6 +110,7 @@ class Model:
             prior_config=stored.prior_config,
             prior=stored.prior,
             card=stored.card,
+            background=stored.background,
         )
 
     @torch.inference_mode()
@@ -215,6 +216,9 @@ class Model:
         )
         if summed:
             counts = np.stack([spread_counts(c, scaling.factor, int(s)) for c, s in zip(counts, seeds, strict=True)])
+        if options.background and self.stored.background is not None:
+            noise = self.stored.background
+            counts = np.stack([noise.added_to(c, int(s)) for c, s in zip(counts, seeds, strict=True)])
         placement: dict[str, Any] = {"placement": options.placement, "refractory_us": options.refractory_us}
         if options.placement == "profile":
             placement["profile"] = RateCurve.from_dict(info.profile)
@@ -248,7 +252,11 @@ class Model:
 
 
 def load(path: str | Path, device: str = "cpu") -> Model:
-    """A model from its folder, or from a finished run; raises `ModelFolderError` (one sentence)."""
+    """A model from its folder, from a finished run, or by the name it ships under ("mnist-tiny").
+
+    A file or folder of that name in the working directory goes before what ships; anything with a separator is a path.
+    Raises `ModelFolderError` (one sentence).
+    """
     return Model(load_model(path)).to(device)
 
 
