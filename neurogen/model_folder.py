@@ -1,7 +1,9 @@
 """A model folder: everything needed to sample, and nothing that runs code.
 
     config.yaml           settings of both stages, scaling, bin edges, rate curve, label counts, sha256 of the weights
-    weights.safetensors   tensors "first_stage.*" and, where there is a prior, "prior.*"
+                          (of what ships also its own)
+    weights.safetensors   tensors "first_stage.*" and, where there is a prior, "prior.*" (float32 or float16)
+                          "background.*" of recordings with recording.background
     README.md             card: data, steps, seed, measured figures, licence
 
 Files are written beside and renamed; the weights' checksum is verified on loading.
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +21,19 @@ import yaml
 
 from event_tools.atomic import replacing
 from event_tools.dvs_cifar10 import SPLIT_RULE
+from neurogen import pretrained
 from neurogen.config import ConfigError, PriorConfig, StageOneConfig, parse_config
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from neurogen.background import Background
     from neurogen.data.scaling import Scaling
     from neurogen.models.prior import SpikingPrior
     from neurogen.models.tts_vqvae import TTSVQVAE
 
 FORMAT = 1
+BACKGROUND = {"bins": "background.bins", "pixels": "background.pixels"}  # its arrays among the weights
 SPLIT_RULES = {"dvs_cifar10": SPLIT_RULE}  # of sets that have no official split
 
 
@@ -64,6 +70,7 @@ class StoredModel:
     prior: SpikingPrior | None
     card: dict[str, Any]
     sha256: str
+    background: Background | None = None
 
 
 def save_model(
@@ -76,16 +83,20 @@ def save_model(
     prior_config: PriorConfig | None = None,
     prior: nn.Module | None = None,
     card: dict[str, Any] | None = None,
+    background: Background | None = None,
 ) -> Path:
     """Write a model folder and return its path; an existing one is replaced file by file, its description last.
 
     card: plain values (numbers, strings) shown in README.md: steps, seed, measured figures.
     """
+    import torch
     from safetensors.torch import save
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = _named("first_stage", first_stage) | (_named("prior", prior) if prior is not None else {})
+    if background is not None:
+        tensors |= {name: torch.from_numpy(getattr(background, part)) for part, name in BACKGROUND.items()}
     weights = save(tensors)
     description = {
         "format": FORMAT,
@@ -103,18 +114,34 @@ def save_model(
 
 
 def find_model(path: str | Path) -> Path:
-    """The model folder at `path` or in the run at `path`; raises ModelFolderError."""
-    path = Path(path)
+    """The model folder at `path`, in the run at `path`, or that ships under this name (`pretrained.find`).
+
+    What is there goes before what ships. Raises ModelFolderError.
+    """
+    known = pretrained.model_names()
+    if pretrained.is_name(path) and str(path) not in known:
+        raise ModelFolderError(
+            f"expected a run, a model folder or the name of a model that samples, "
+            f"{pretrained.unknown(str(path), known)}; others are trained with `neurogen train`"
+        )
+    path = pretrained.find(path) or Path(path)
     for folder in (path, path / "model"):
         if (folder / "weights.safetensors").is_file() and (folder / "config.yaml").is_file():
             return folder
+        if _is_description(folder / "config.yaml"):
+            raise ModelFolderError(
+                f"expected weights.safetensors beside {folder / 'config.yaml'}, it is missing; take a fresh copy"
+            )
     if not path.exists():
         raise ModelFolderError(
             f"expected a run or model folder at {path}, found nothing; train one with `neurogen train`"
         )
     if (path / "config.yaml").is_file():
         raise ModelFolderError(f"{path} is a run that has not finished; finish it with `neurogen train ... --resume`")
-    raise ModelFolderError(f"expected a run or model folder at {path}, found no config.yaml with weights.safetensors")
+    hides = f"; rename it to mean the {path.name} that ships" if str(path) in known else ""
+    raise ModelFolderError(
+        f"expected a run or model folder at {path}, found no config.yaml with weights.safetensors{hides}"
+    )
 
 
 def load_model(path: str | Path) -> StoredModel:
@@ -145,11 +172,11 @@ def load_model(path: str | Path) -> StoredModel:
         )
         scaling = None if description["scaling"] is None else Scaling.from_dict(description["scaling"])
         data_info = _data_info(description["data"])
+        background = _background(tensors, stage1, folder)
     except (SafetensorError, ConfigError, KeyError, TypeError) as error:
         raise ModelFolderError(f"{folder} is not a model folder of this version: {error}") from error
-    return StoredModel(
-        stage1, first_stage, scaling, data_info, prior_config, prior, description["card"], description["sha256"]
-    )
+    card, sha256 = description["card"], description["sha256"]
+    return StoredModel(stage1, first_stage, scaling, data_info, prior_config, prior, card, sha256, background)
 
 
 def mismatch(error: Exception) -> str:
@@ -157,6 +184,17 @@ def mismatch(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
     text = lines[min(1, len(lines) - 1)].split(": copying")[0].rstrip(" .")
     return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def settings_digest(description: dict[str, Any]) -> str:
+    """sha256 of all that a description says but for this itself, which what ships carries as `settings_sha256`."""
+    said = {key: value for key, value in description.items() if key != "settings_sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _is_description(path: Path) -> bool:
+    """Whether a config.yaml is a model's, not a run's."""
+    return path.is_file() and b"\nsha256: " in path.read_bytes()
 
 
 def _description(folder: Path) -> dict[str, Any]:
@@ -168,6 +206,10 @@ def _description(folder: Path) -> dict[str, Any]:
             )
         for key in ("sha256", "first_stage", "prior", "scaling", "data", "card"):
             description[key]
+        if description.get("settings_sha256", own := settings_digest(description)) != own:
+            raise ModelFolderError(
+                f"expected {folder / 'config.yaml'} as it ships, it was edited; take a fresh copy, or a run of your own"
+            )
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ModelFolderError(
             f"{folder / 'config.yaml'}: expected a model's description, cannot read it ({error!r})"
@@ -194,6 +236,21 @@ def _filled(module: Any, prefix: str, tensors: dict[str, Tensor], folder: Path) 
     except RuntimeError as error:
         raise ModelFolderError(f"{folder}: the weights are of another network: {mismatch(error)}") from error
     return module.eval()
+
+
+def _background(tensors: dict[str, Tensor], stage1: StageOneConfig, folder: Path) -> Background | None:
+    """The map of the background, where the folder has one."""
+    from neurogen.background import Background
+
+    there = {part: tensors[name].numpy() for part, name in BACKGROUND.items() if name in tensors}
+    if len(there) == len(BACKGROUND):
+        return Background(**there)
+    if stage1.recording.background and stage1.model.coding == "event":
+        raise ModelFolderError(
+            f"{folder}: expected {' and '.join(BACKGROUND.values())} among the weights for recording.background=true, "
+            f"found none; set it to false, or train the first stage with it"
+        )
+    return None
 
 
 def _data_info(values: dict[str, Any]) -> DataInfo:

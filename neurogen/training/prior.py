@@ -120,6 +120,7 @@ class PriorSystem:
                 "held-out bits per code": round(figures["val_bits_per_code"], 4),
                 "held-out bits per item": round(figures["val_bits_per_item"], 2),
             },
+            background=stored.background,
         )
 
     def _given(self, labels: NDArray[np.int64]) -> Tensor | None:
@@ -136,6 +137,7 @@ class PriorSystem:
             self.main,
             stored.card,
             "",
+            stored.background,
         )
         return Model(StoredModel(*parts)).to(self.device)
 

@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from neurogen.background import measure_background
 from neurogen.blocks.shared_norm import unmoved_statistics
 from neurogen.codebook.usage import use_figures, use_names
 from neurogen.config import StageOneConfig
 from neurogen.data import RecordingData, classes_in_turn, describe_data, open_data
 from neurogen.data.prefetch import Prefetch
 from neurogen.losses import StageOneObjective
-from neurogen.model_folder import load_model, mismatch, save_model
+from neurogen.model import Model
+from neurogen.model_folder import StoredModel, load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.neurons import compile_neurons
 from neurogen.processes import all_parts, all_rows, own_parts, rank, world
@@ -178,13 +180,21 @@ class StageOneSystem:
             use["crop"] = self.crop_note
         if self.plain is not None:
             use["quantised"] = "weights of the layers between spikes are 8-bit multiples of one step a layer"
+        first_stage = self.main if self.plain is None else self.plain(self.main)
+        info = describe_data(self.data)
+        background = None
+        if self.config.recording.background and isinstance(self.data, RecordingData):
+            stored = StoredModel(self.config, first_stage.eval(), self.data.scaling, info, None, None, {}, "")
+            background = measure_background(Model(stored).to(self.device), self.data)
+            use["background"] = "events outside of what moves come from a map of their rates, not from the codes"
         save_model(
             folder,
             stage1=self.config,
-            first_stage=self.main if self.plain is None else self.plain(self.main),
+            first_stage=first_stage,
             scaling=self.data.scaling,
-            data_info=describe_data(self.data),
+            data_info=info,
             card=use,
+            background=background,
         )
 
 
