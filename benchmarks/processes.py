@@ -29,7 +29,7 @@ from neurogen.config import StageOneConfig, load_config
 from neurogen.neurons import tune_allocator
 from neurogen.processes import summed
 from neurogen.training.distributed import any_process, processes, rank, world
-from neurogen.training.engine import _step
+from neurogen.training.engine import one_step
 from neurogen.training.stage1 import StageOneSystem
 from train import find_config
 
@@ -105,7 +105,7 @@ def worker(config: StageOneConfig, seconds: float) -> None:
         while not late:
             if step == WARM:
                 began, worked = time.perf_counter(), time.process_time()
-            _step(system, step, False)
+            one_step(system, step, False)
             step += 1
             (late,) = any_process(step > WARM and time.perf_counter() - began > seconds)
         spent = time.perf_counter() - began

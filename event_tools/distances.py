@@ -7,10 +7,13 @@ victor_purpura      cheapest edit of a's trains into b's, 1 to add or remove an 
                     the events of both: 0 to 1
 sliced_wasserstein  mean over directions of the first Wasserstein distance of the projected events (x, y, t), which are
                     taken in shares of the sensor and of the longer duration
+pair_log_isi_w1     Wasserstein distance of log10 intervals between successive events of a pixel (us; 1 at least)
+pair_rate_tv        total variation between the event rates over time, in bins of 2 ms
 
 A train is all events of one pixel and polarity. Times are compared as they stand. Sources: van Rossum, Neural
 Computation 13 (2001), equation 2; Victor and Purpura, Network 8 (1997), D^spike; Rabin et al., SSVM 2011. `realism`
 compares how recordings look, these two recordings themselves: of two digits written alike they say that they differ.
+The last two are two of its rows, of two recordings alone.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.events import Events
-from event_tools.realism import wasserstein
+from event_tools.realism import intervals_of, total_variation, wasserstein
+from event_tools.rhythm import rate_of
 
 TAU_US = 10_000.0
 COST_PER_S = 100.0  # an event moved by 1 / q = 10 ms costs as much as one removed
@@ -31,7 +35,10 @@ UNITS = {
     "van_rossum": "of the events, tau 10 ms",
     "victor_purpura": "of the events, 100 / s",
     "sliced_wasserstein": "of sensor and duration",
+    "pair_log_isi_w1": "decades",
+    "pair_rate_tv": "share of events",
 }
+RATE_MS = 2
 
 
 def van_rossum(a: Events, b: Events, tau_us: float = TAU_US) -> float:
@@ -79,16 +86,35 @@ def sliced_wasserstein(a: Events, b: Events, directions: int = DIRECTIONS, seed:
     return float(np.mean([wasserstein(one @ axis, two @ axis) for axis in axes]))
 
 
+def pair_log_isi_w1(a: Events, b: Events) -> float:
+    """Wasserstein distance of log10 intervals; NaN where a recording has no two events in a pixel."""
+    _check(a, b)
+    return wasserstein(*(np.log10(np.maximum(intervals_of(events)[0], 1)) for events in (a, b)))
+
+
+def pair_rate_tv(a: Events, b: Events) -> float:
+    """Total variation of the rates in bins of 2 ms; NaN where a recording has no events."""
+    _check(a, b)
+    if not len(a) or not len(b):
+        return float("nan")
+    rates = [np.add.reduceat(rate, np.arange(0, len(rate), RATE_MS)) for rate in (rate_of(a), rate_of(b))]
+    return total_variation(*(rate / rate.sum() for rate in rates))
+
+
 def distances(a: Sequence[Events], b: Sequence[Events]) -> dict[str, float]:
-    """The three distances, each the mean over pairs of a recording of a and one of b in turn.
+    """The distances above, each the mean over pairs of a recording of a and one of b in turn that define it.
 
     Raises ValueError for an empty set or sensors of different size.
     """
     if not a or not b:
         raise ValueError("expected at least one recording on each side, got none")
     pairs = [(a[i % len(a)], b[i % len(b)]) for i in range(max(len(a), len(b)))]
-    measures = {f.__name__: f for f in (van_rossum, victor_purpura, sliced_wasserstein)}
-    return {name: float(np.mean([measure(one, two) for one, two in pairs])) for name, measure in measures.items()}
+    return {name: _mean([measure(one, two) for one, two in pairs]) for name, measure in MEASURES.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _check(a: Events, b: Events) -> None:
@@ -118,3 +144,6 @@ def _cloud(events: Events, duration_us: int) -> NDArray[np.float64]:
     some = np.linspace(0, len(events) - 1, min(len(events), CLOUD)).astype(np.int64)
     width, height = events.sensor_size
     return np.stack((events.x[some] / width, events.y[some] / height, events.t[some] / duration_us), 1)
+
+
+MEASURES = {f.__name__: f for f in (van_rossum, victor_purpura, sliced_wasserstein, pair_log_isi_w1, pair_rate_tv)}

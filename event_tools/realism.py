@@ -4,13 +4,16 @@ count_w1        Wasserstein distance of event counts, relative to b's mean
 on_share_w1     Wasserstein distance of the recordings' shares of ON events
 log_isi_w1      Wasserstein distance of log10 intervals between successive events of a pixel (us; 1 at least)
 rate_tv         total variation between the event rates over time, in bins of 1 ms
+rate_w1         Wasserstein distance of the events per millisecond, relative to b's mean: bursts, and events in layers
+cycle_lag       difference of the recordings' median cycle, in ms (`event_tools.rhythm`)
+cycle_peak      difference of the median strength of that cycle
 spatial_js      Jensen-Shannon divergence between the events' places, in bits
 pixel_tv        total variation between the histograms of events per pixel and recording
 alternation     difference in how often successive events of a pixel change polarity
 support         difference in the share of events that follow another within 3x3 pixels and 5 ms
 ties            difference in the share of events at the same microsecond as their predecessor
 
-All but count_w1 to log_isi_w1 pool the events of a set. A classifier-space distance is blind to time on data like
+count_w1, on_share_w1 and the cycles are of recordings; the others pool the events of a set. A classifier-space distance is blind to time on data like
 N-MNIST, these are not; but none of them sees whether a digit can be read.
 """
 
@@ -24,14 +27,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from event_tools.events import Events
+from event_tools.rhythm import cycle_of, rate_of
 
-RATE_BIN_US = 1000
 SUPPORT_US = 5000
 UNITS = {
     "count_w1": "of the mean count",
     "on_share_w1": "share of ON events",
     "log_isi_w1": "decades",
     "rate_tv": "share of events",
+    "rate_w1": "of the mean rate",
+    "cycle_lag": "ms",
+    "cycle_peak": "difference in correlation",
     "spatial_js": "bits",
     "pixel_tv": "share of pixels",
     "alternation": "difference in share",
@@ -52,13 +58,18 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """What the distances need of a set of recordings; histograms are normalised, all 0 without events."""
+    """What the distances need of a set of recordings; histograms are normalised, all 0 without events.
+
+    bursts: milliseconds by their number of events; cycle: median lag in ms and median strength.
+    """
 
     sensor_size: tuple[int, int]
     counts: NDArray[np.float64]
     on_shares: NDArray[np.float64]
     log_isi: NDArray[np.float64]
     rate: NDArray[np.float64]
+    bursts: NDArray[np.float64]
+    cycle: tuple[float, float]
     places: NDArray[np.float64]
     per_pixel: NDArray[np.float64]
     alternation: float
@@ -90,6 +101,9 @@ def compare(a: Sequence[Events], b: Sequence[Events]) -> dict[str, float]:
         "on_share_w1": wasserstein(one.on_shares, two.on_shares),
         "log_isi_w1": wasserstein(one.log_isi, two.log_isi),
         "rate_tv": total_variation(one.rate, two.rate),
+        "rate_w1": _bursts_w1(one.bursts, two.bursts),
+        "cycle_lag": abs(one.cycle[0] - two.cycle[0]),
+        "cycle_peak": abs(one.cycle[1] - two.cycle[1]),
         "spatial_js": jensen_shannon(one.places, two.places),
         "pixel_tv": total_variation(one.per_pixel, two.per_pixel),
         "alternation": abs(one.alternation - two.alternation),
@@ -114,25 +128,34 @@ def summarise(recordings: Sequence[Events]) -> Summary:
         counts = np.bincount(place, minlength=width * height)
         places += counts
         per_pixel.append(np.bincount(counts))
-        order = np.argsort(place, kind="stable")
-        same = np.diff(place[order]) == 0
-        intervals.append(np.diff(events.t[order])[same])
-        flips.append((np.diff(events.p[order].astype(np.int8)) != 0)[same])
+        between, flipped = intervals_of(events)
+        intervals.append(between)
+        flips.append(flipped)
         ties.append(np.diff(events.t) == 0)
         support.append(support_mask(events.t, events.x, events.y, width, height, SUPPORT_US))
-        rates.append(np.bincount(np.maximum(events.t, 0) // RATE_BIN_US))
+        rates.append(rate_of(events))
     return Summary(
         sensor_size=(width, height),
         counts=np.array([len(events) for events in recordings], np.float64),
         on_shares=np.array([events.p.mean() for events in recordings if len(events)]),
         log_isi=np.log10(np.maximum(np.concatenate(intervals), 1)),
         rate=_normalised(_summed(rates)),
+        bursts=_normalised(_summed([np.bincount(rate) for rate in rates])),
+        cycle=_medians([cycle_of(rate) for rate in rates]),
         places=_normalised(places),
         per_pixel=_normalised(_summed(per_pixel)),
         alternation=_mean(flips),
         support=_mean(support),
         ties=_mean(ties),
     )
+
+
+def intervals_of(events: Events) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Microseconds between successive events of a pixel, of all pixels, and whether the polarity changed."""
+    place = events.y.astype(np.int64) * events.sensor_size[0] + events.x
+    order = np.argsort(place, kind="stable")
+    same = np.diff(place[order]) == 0
+    return np.diff(events.t[order])[same], (np.diff(events.p[order].astype(np.int8)) != 0)[same]
 
 
 def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
@@ -161,6 +184,22 @@ def jensen_shannon(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
         return float(np.sum(p[seen] * np.log2(p[seen] / middle[seen])))
 
     return (relative(a) + relative(b)) / 2
+
+
+def _bursts_w1(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """First Wasserstein distance of two histograms over 0, 1, 2, ..., relative to b's mean; NaN if one is empty."""
+    if not a.sum() or not b.sum():
+        return float("nan")
+    a, b = _padded(a, b)
+    return float(np.abs(np.cumsum(a - b)).sum() / (b @ np.arange(len(b))))
+
+
+def _medians(cycles: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Median lag and median strength of the recordings that have a cycle."""
+    known = np.array([cycle for cycle in cycles if not np.isnan(cycle[0])]).reshape(-1, 2)
+    if not len(known):
+        return float("nan"), float("nan")
+    return float(np.median(known[:, 0])), float(np.median(known[:, 1]))
 
 
 def _padded(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

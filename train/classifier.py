@@ -51,12 +51,14 @@ def main() -> None:
     description = {"dataset": options.dataset, "shape": list(form.shape), "width": form.width, "measured": measured}
     folder = write_weights(options.out, "classifier", description, judge.network.state_dict())
     facts = {
+        "figures": ", ".join(f"{name.replace('_', ' ')} {value:.2%}" for name, value in measured.items()),
         "command": f"`python -m train.classifier {options.dataset} --data PATH --out FOLDER`, seed {options.seed}",
-        "data": f"{NAMES[options.dataset]}, {len(train[1]):,} training items, {len(validation[1]):,} held out for "
-        f"validation, {len(test[1]):,} for the test; licence: {DATA_LICENCES[options.dataset]}",
+        "data": f"{NAMES[options.dataset]}, {len(train[1]):,} training items, {len(validation[1]):,} of the training "
+        f"part held out for validation, {len(test[1]):,} test items",
         "training": f"{STEPS_OF[options.dataset]:,} steps of {BATCH}, shifts of up to {SHIFT} pixels",
-        "wall time": f"{seconds:.0f} s on one core ({processor()}, shared with other work), torch {torch.__version__}",
-        **{name.replace("_", " "): f"{value:.2%}" for name, value in measured.items()},
+        "wall time": f"{seconds:.0f} s on one core of a CPU shared with other work ({processor()})",
+        "torch": torch.__version__,
+        "data licence": DATA_LICENCES[options.dataset],
         "code licence": "Apache-2.0",
     }
     about = [

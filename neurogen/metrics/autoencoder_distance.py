@@ -8,7 +8,6 @@ running statistics, as it should. Source: the release of arXiv 2110.00375 (kamat
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from itertools import pairwise
@@ -17,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -70,27 +68,6 @@ def _network(state: dict[str, Tensor]) -> AutoencoderFeatures:
     network = AutoencoderFeatures(channels, width)
     network.load_state_dict(kept)
     return network
-
-
-def load_own_features(folder: Path) -> AutoencoderFeatures:
-    """Our own extractor from its folder: weights.safetensors and a config.yaml with their sha256.
-
-    Raises MetricError for an altered folder and for the weights of another network.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        weights = (folder / "weights.safetensors").read_bytes()
-        wanted = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["sha256"]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
-        raise MetricError(f"{folder}: expected weights.safetensors and their config.yaml; take a fresh copy") from None
-    if hashlib.sha256(weights).hexdigest() != wanted:
-        raise MetricError(f"{folder}: the weights are not those of its config.yaml; take a fresh copy")
-    try:
-        return _network(load(weights))
-    except (SafetensorError, KeyError, RuntimeError, IndexError):
-        raise MetricError(f"{folder}: expected an autoencoder's weights, got those of another network") from None
 
 
 @torch.no_grad()

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from event_tools import Events, to_frames
 from neurogen.data.idx import DIGITS, FASHION
 from neurogen.metrics.errors import MetricError
-from neurogen.metrics.weights_folder import SHIPPED, fill, read_weights
+from neurogen.metrics.weights_folder import fill, read_weights
+from neurogen.pretrained import HERE
 
 CHUNK = 256  # items at once, always: a batch of another size may round differently
 STEPS = 4  # equal-time bins of a recording
@@ -118,7 +119,7 @@ class Judge:
 
 def load_classifier(where: str | Path) -> Judge:
     """The shipped classifier of a data set (mnist, fashion, nmnist), or one in a folder; raises MetricError."""
-    folder = SHIPPED / f"{where}-classifier" if str(where) in FORMS else Path(where)
+    folder = HERE / f"{where}-classifier" if str(where) in FORMS else Path(where)
     description, tensors = read_weights(folder, "classifier")
     dataset = description.get("dataset")
     if dataset not in FORMS:

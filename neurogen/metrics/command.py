@@ -9,8 +9,9 @@ from typing import Any
 
 from event_tools.atomic import filling
 from neurogen.metrics.errors import MetricError
-from neurogen.metrics.evaluation import Settings, check_name, evaluate
+from neurogen.metrics.evaluation import Settings
 from neurogen.metrics.protocols import PROTOCOLS
+from neurogen.metrics.sections import check_name, evaluate
 from neurogen.metrics.sources import open_source
 from neurogen.sampling import check_free
 from neurogen.training.device import choose_device
@@ -40,11 +41,14 @@ def run_evaluation(request: Request, as_json: bool) -> str:
     metrics = [check_name(name.strip()) for name in request.metrics.split(",") if name.strip()]
     if request.out is not None:
         check_free(request.out)
-    source = open_source(request.what, request.dataset, request.data, str(choose_device(request.device)))
+    device = choose_device(request.device)
+    source = open_source(request.what, request.dataset, request.data, str(device))
 
     def measured(out: Path | None) -> dict[str, Any]:
         protocol = PROTOCOLS[request.protocol]
-        settings = Settings(protocol, request.count, request.seed, request.extractor, request.inception, out)
+        settings = Settings(
+            protocol, request.count, request.seed, request.extractor, request.inception, out, str(device)
+        )
         return evaluate(source, metrics, settings)
 
     if request.out is None:

@@ -1,32 +1,22 @@
-"""Everything that can be measured of a source, section by section, as plain figures.
-
-A section is one family of metrics: a function of an `Evaluation` that gives a flat dict. One that cannot run, because
-an optional package, its weights or labels are missing, says so in a sentence: asked for by name that is an error,
-otherwise it stands under "not measured" and the others go on.
-"""
+"""A source, what it is compared with, and what its metrics share: each is made once, when the first asks for it."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neurogen.data import DataError
-from neurogen.metrics.autoencoder_figures import DRAWS, AutoencoderDistance
+from neurogen.data import Data
+from neurogen.metrics.autoencoder_figures import Extractor, drawn_index, open_extractor
 from neurogen.metrics.errors import MetricError
-from neurogen.metrics.extractors import Extractor, open_extractor
-from neurogen.metrics.protocols import PAPER_COUNT, PROTOCOLS, Protocol
+from neurogen.metrics.protocols import PROTOCOLS, Protocol
+from neurogen.metrics.rebuilding import Rebuilt, rebuild
 from neurogen.metrics.sources import Generated, Source
+from neurogen.model import Model
 from neurogen.progress import bar
-
-Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,22 +30,49 @@ class Settings:
     extractor: Path | None = None
     inception: Path | None = None
     out: Path | None = None
+    device: str = "cpu"
 
 
 class Evaluation:
-    """A source, what it is compared with, and what sections share: each is made once, when the first asks for it."""
+    """What the sections measure.
 
-    def __init__(self, source: Source, settings: Settings = Settings()) -> None:
+    reference: the data set at its native size; own: the same items as the model has them (`model` sections only).
+    """
+
+    def __init__(self, source: Source, settings: Settings) -> None:
         self.source, self.settings = source, settings
+        self.own = source.reference
         self.reference = source.reference.at_native_size()
+        self._rebuilt: dict[str, Rebuilt] = {}
+
+    @property
+    def model(self) -> Model:
+        """The model; only sections that need one ask."""
+        assert self.source.model is not None
+        return self.source.model
+
+    @property
+    def default_count(self) -> int:
+        """How many are generated where the user does not say."""
+        protocol = self.settings.protocol
+        return protocol.recordings if self.own.makes_recordings else protocol.images
+
+    @property
+    def generates(self) -> bool:
+        """Whether there is anything to generate: a first stage alone has nothing."""
+        return self.source.model is None or self.source.model.stored.prior is not None
+
+    @property
+    def made(self) -> int | None:
+        """How many were generated; None where no metric asked for any."""
+        return len(self.generated) if "generated" in self.__dict__ else None
 
     @cached_property
     def generated(self) -> Generated:
         """What the source makes."""
-        protocol, count = self.settings.protocol, self.settings.count
-        default = protocol.recordings if self.source.reference.makes_recordings else protocol.images
-        with bar("samples", count or default) as progress:
-            return self.source.make(count, default, self.settings.seed, progress)
+        count = self.settings.count
+        with bar("samples", count or self.default_count) as progress:
+            return self.source.make(count, self.default_count, self.settings.seed, progress)
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -77,100 +94,16 @@ class Evaluation:
         """Of the autoencoder distance."""
         return open_extractor(self.reference.name, self.settings.extractor)
 
+    def rebuilt(self, split: str) -> Rebuilt:
+        """The test split through the first stage, all of it; or as many training items, drawn by the seed, as are
+        generated."""
+        if split not in self._rebuilt:
+            data = self.own.split(split)
+            count = len(data) if split == "test" else self.settings.count or self.default_count
+            index = np.arange(len(data)) if split == "test" else drawn_index(len(data), count, self.settings.seed)
+            self._rebuilt[split] = self._through(data, index, split)
+        return self._rebuilt[split]
 
-@dataclass(frozen=True)
-class Section:
-    """measure: its figures; needs: what the source must have: images, recordings, model, prior."""
-
-    measure: Callable[[Evaluation], Figures]
-    needs: tuple[str, ...]
-
-
-def fad_eval(evaluation: Evaluation) -> Figures:
-    """Autoencoder distance with running statistics."""
-    return _autoencoder(evaluation, "eval", evaluation.settings.protocol.reference)
-
-
-def fad_paper(evaluation: Evaluation) -> Figures:
-    """Autoencoder distance as published; its reference is the test split by definition."""
-    return _autoencoder(evaluation, "paper", "test")
-
-
-def _autoencoder(evaluation: Evaluation, mode: Any, split: str) -> Figures:
-    reference, seed = evaluation.reference, evaluation.settings.seed
-    distance = AutoencoderDistance(evaluation.extractor, mode, reference.images(split))
-    images = evaluation.images
-    figures: Figures = {"generated": distance.of(images, seed)}
-    with bar(f"floor, {mode}", DRAWS) as progress:
-        figures |= distance.floor(reference.images("train"), len(images), seed, progress)
-    return figures | {
-        "count": PAPER_COUNT if mode == "paper" else len(images),
-        "reference": split,
-        "resize": "32x32, PIL bilinear",
-        "extractor": evaluation.extractor.source,
-    }
-
-
-SECTIONS: dict[str, Section] = {
-    "fad": Section(fad_eval, ("images",)),
-    "fad-paper": Section(fad_paper, ("images",)),
-}
-
-
-def evaluate(source: Source, metrics: Sequence[str] = (), settings: Settings = Settings()) -> Figures:
-    """All figures by section, and what they were measured with.
-
-    metrics: names of sections; none takes the protocol's, or all that fit the source. Raises MetricError for one that
-    is unknown, does not fit or, asked for by name, cannot be computed.
-    """
-    wanted = [check_name(name) for name in metrics] or list(settings.protocol.metrics) or list(SECTIONS)
-    evaluation, has = Evaluation(source, settings), _has(source)
-    figures: Figures = {}
-    missing: dict[str, str] = {}
-    for name in wanted:
-        lacking = [need for need in SECTIONS[name].needs if need not in has]
-        if lacking and metrics:
-            raise MetricError(f"{name} needs {' and '.join(lacking)}, which {source.what} does not have; leave it out")
-        if lacking:
-            continue
-        try:
-            figures[name] = SECTIONS[name].measure(evaluation)
-        except (MetricError, DataError, ImportError, NotImplementedError) as error:
-            if metrics:
-                raise
-            missing[name] = str(error)
-    return _heading(evaluation) | figures | ({"not_measured": missing} if missing else {})
-
-
-def check_name(name: str) -> str:
-    """The name itself; raises MetricError for an unknown one, with the nearest known."""
-    if name in SECTIONS:
-        return name
-    near = difflib.get_close_matches(name, SECTIONS, 1, 0.5)
-    advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(SECTIONS)}"
-    raise MetricError(f"unknown metric {name}; {advice}")
-
-
-def _has(source: Source) -> set[str]:
-    has = {"recordings" if source.reference.makes_recordings else "images"}
-    if source.model is None:
-        return has
-    if source.model.stored.prior is None:
-        has = set()
-    return has | {"model"} | ({"prior"} if source.model.stored.prior is not None else set())
-
-
-def _heading(evaluation: Evaluation) -> Figures:
-    source, settings = evaluation.source, evaluation.settings
-    made = evaluation.__dict__.get("generated")
-    heading = {
-        "what": source.what,
-        "kind": source.kind,
-        "data_set": source.reference.name,
-        "protocol": settings.protocol.name,
-        "reference": settings.protocol.reference,
-        "seed": settings.seed,
-        "count": None if made is None else len(made),
-        "neurogen": version("neurogen"),
-    }
-    return heading | ({} if source.model is None else {"model_sha256": source.model.stored.sha256})
+    def _through(self, data: Data, index: NDArray[np.int64], split: str) -> Rebuilt:
+        with bar(f"reconstructing, {split}", len(index)) as progress:
+            return rebuild(self.model, data, index, progress)

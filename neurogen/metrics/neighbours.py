@@ -61,10 +61,13 @@ def radii(features: NDArray[np.floating], k: int) -> NDArray[np.float64]:
 def nearest(of: NDArray[np.floating], among: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """For each of (N, D) the index (N,) of the nearest among (M, D), and its Euclidean distance (N,)."""
     index, distance = np.empty(len(of), np.int64), np.empty(len(of))
+    known = among.astype(np.float64)
+    lengths = np.square(known).sum(1)
     for part in _slabs(len(of), len(among)):
-        squares = squared_distances(of[part], among)
+        own = of[part].astype(np.float64)
+        squares = lengths - 2 * own @ known.T  # but for |own|^2, which does not change which is the least
         index[part] = squares.argmin(1)
-        distance[part] = np.sqrt(squares.min(1))
+        distance[part] = np.linalg.norm(own - known[index[part]], axis=1)  # exactly 0 for a copy
     return index, distance
 
 

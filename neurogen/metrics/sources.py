@@ -14,6 +14,7 @@ from event_tools import EventFileError, Events
 from event_tools.datasets import Recordings, open_recordings
 from neurogen.data import ImageData
 from neurogen.metrics import baselines
+from neurogen.metrics.autoencoder_figures import drawn_index
 from neurogen.metrics.errors import MetricError
 from neurogen.metrics.image_folder import ImageFolder, open_images
 from neurogen.metrics.reference import Reference, open_reference
@@ -198,5 +199,4 @@ def _drawn(there: int, count: int | None, default: int, seed: int, what: str) ->
     """`count` different items in a random order, keyed by the seed; raises MetricError for more than there are."""
     if count is not None and count > there:
         raise MetricError(f"expected --count up to {there}, the {what} that there are, got {count}; lower it")
-    rng = np.random.Generator(np.random.Philox(key=[seed, 0xD2A3]))
-    return rng.permutation(there)[: count or min(default, there)].astype(np.int64)
+    return drawn_index(there, count or default, seed)

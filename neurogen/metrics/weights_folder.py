@@ -16,12 +16,10 @@ from typing import Any
 import yaml
 from torch import Tensor, nn
 
-import neurogen
 from event_tools.atomic import replacing
 from neurogen.metrics.errors import MetricError
 
 FORMAT = 1
-SHIPPED = Path(neurogen.__file__).parent / "pretrained"
 
 
 def write_weights(folder: str | Path, kind: str, description: dict[str, Any], tensors: dict[str, Tensor]) -> Path:

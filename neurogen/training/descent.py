@@ -34,7 +34,7 @@ class Descent:
     def set_rate(self, step: int) -> None:
         """The learning rate of step `step` (from 0)."""
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.config, step)
+            group["lr"] = learning_rate(self.config, step) * group.get("share", 1.0)
 
     def take(self, loss: Tensor) -> None:
         """One step from a scalar loss."""

@@ -98,7 +98,7 @@ def train_run(config: Config, out: Path, resume: bool = False, on_grid: OnGrid |
         torch.manual_seed(config.seed)
         try:
             check_precision(config.train.precision, device)
-            system = _system_type(config)(config, device, out)
+            system = system_of(config)(config, device, out)
             if world() > 1:  # before a grid, which gives batch norms a class of their own
                 for module in system.modules.values():
                     share_statistics(module)
@@ -115,7 +115,8 @@ def train_run(config: Config, out: Path, resume: bool = False, on_grid: OnGrid |
     return out
 
 
-def _system_type(config: Config) -> Any:
+def system_of(config: Config) -> Any:
+    """The class whose instances learn as a configuration says: made of (config, device, run)."""
     if isinstance(config, StageOneConfig):
         from neurogen.training.stage1 import StageOneSystem
 
@@ -138,7 +139,7 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
         for step in range(start, train.steps):
             done, last = step + 1, step + 1 == train.steps
             logging, validating = last or _due(train.log_every, done), _due(train.validate_every, done) and not last
-            figures = _step(system, step, logging)
+            figures = one_step(system, step, logging)
             if logging or validating:
                 figures = _of_all(figures)
             if descent.moved:
@@ -172,8 +173,8 @@ def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None
             system.finish(out / "model", figures)
 
 
-def _step(system: System, step: int, logging: bool) -> dict[str, float]:
-    """One step on this process's share of the batch."""
+def one_step(system: System, step: int, logging: bool) -> dict[str, float]:
+    """Step `step` (from 0) on this process's share of the batch; returns its figures."""
     train, seed = system.config.train, system.config.seed
     for descent in system.descents.values():
         descent.set_rate(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,11 @@ from torch import nn
 from neurogen.config import TrainConfig
 from neurogen.training.averaging import WeightAverage
 from neurogen.training.checkpoint import load_newest, save_checkpoint
+from neurogen.training.descent import Descent
 from neurogen.training.device import choose_device
 from neurogen.training.errors import TrainingError
 from neurogen.training.log import MetricsLog, read_metrics
-from neurogen.training.optimisers import learning_rate, make_optimiser
+from neurogen.training.optimisers import MUON_SHARE, learning_rate, make_optimiser
 from neurogen.training.order import batch_items, keyed_generator
 
 
@@ -62,6 +64,42 @@ def test_only_weights_of_linear_layers_and_convolutions_decay() -> None:
     optimiser = make_optimiser(TrainConfig(optimiser="adamw", weight_decay=0.1), network)
     decayed = {id(p) for group in optimiser.param_groups if group["weight_decay"] for p in group["params"]}
     assert decayed == {id(network[0].weight), id(network[2].weight)}
+
+
+def test_muon_moves_matrices_orthogonally_and_adamw_the_rest() -> None:
+    network = nn.Sequential(OrderedDict(inner=nn.Linear(8, 8), head=nn.Linear(8, 4)))
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    left, right = (torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(k)))[0] for k in (1, 2))
+    gradient = left @ torch.diag(torch.linspace(0.4, 1.0, 8)) @ right
+    config = TrainConfig(optimiser="muon", lr=0.01, schedule="constant", warmup=0, weight_decay=0.0)
+    descent = Descent(network, config)
+    descent.set_rate(0)
+    descent.take((network.inner.weight * gradient).sum() + network.head.weight.sum())
+    assert descent.moved
+    moved = {name: p.detach() - before[name] for name, p in network.named_parameters()}
+    # Liu et al. 2025: an orthogonal matrix times 0.2 sqrt(max(rows, columns)); Muon's iteration ends within 30 % of it.
+    inner = moved["inner.weight"] / (MUON_SHARE * 0.01 * 0.2 * 8**0.5)
+    assert torch.linalg.svdvals(inner).sub(1).abs().max() < 0.35
+    assert torch.nn.functional.cosine_similarity(inner.flatten(), -(left @ right).flatten(), 0) > 0.95
+    assert moved["head.weight"].flatten().tolist() == pytest.approx([-0.01] * 32, rel=1e-3)  # Adam's first step
+
+
+def test_a_checkpoint_of_muon_goes_on_exactly() -> None:
+    def make() -> Descent:
+        torch.manual_seed(0)
+        return Descent(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)), TrainConfig(optimiser="muon"))
+
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+    whole, first, second = make(), make(), make()
+    for _ in range(4):
+        whole.take(whole.module(x).square().sum())
+    for _ in range(2):
+        first.take(first.module(x).square().sum())
+    second.module.load_state_dict(first.module.state_dict())
+    second.load_state_dict(first.state_dict())
+    for _ in range(2):
+        second.take(second.module(x).square().sum())
+    assert all(torch.equal(a, b) for a, b in zip(whole.module.parameters(), second.module.parameters(), strict=True))
 
 
 def test_the_average_follows_by_its_decay() -> None:

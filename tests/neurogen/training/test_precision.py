@@ -93,12 +93,20 @@ def test_a_state_without_a_scale_is_not_one_of_fp16() -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_16_bits_are_refused_on_the_cpu_before_anything_is_written(
-    recordings: Path, tmp_path: Path, precision: str
+def test_16_bits_are_refused_on_a_cpu_without_them_before_anything_is_written(
+    recordings: Path, tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(TrainingError, match=rf"expected train\.precision=float32 on cpu, .* got {precision}"):
+    monkeypatch.setattr("neurogen.training.precision.computes_bf16", lambda: False)
+    with pytest.raises(TrainingError, match=rf"expected train\.precision=float32 on this cpu, .* got {precision}"):
         train_run(stage1_config(recordings, precision=precision), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_cpu_that_computes_bf16_takes_it_and_no_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurogen.training.precision.computes_bf16", lambda: True)
+    check_precision("bf16", torch.device("cpu"))
+    with pytest.raises(TrainingError, match=r"expected train\.precision=float32 or bf16 on this cpu, .* got fp16"):
+        check_precision("fp16", torch.device("cpu"))
 
 
 def test_a_gpu_without_bf16_is_told_of_fp16(monkeypatch: pytest.MonkeyPatch) -> None:
