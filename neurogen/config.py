@@ -141,6 +141,8 @@ class PriorConfig(Section):
     """auto, cpu, cuda, cuda:N or mps."""
     first_stage: str | None = None
     """Run or model folder of the trained first stage."""
+    data_path: str | None = None
+    """Learn from these data, laid out as the first stage's own, in their place: simulated ones before real ones."""
     shift: Natural = 0
     """Augmentation: half of each batch takes codes of inputs shifted by up to so many pixels."""
     model: PriorModelConfig = PriorModelConfig()

@@ -61,15 +61,18 @@ class CodeSet:
         return torch.from_numpy(stored.astype(np.int64))
 
 
-def cached_codes(run: Path, stored: StoredModel, shift: int, device: torch.device) -> tuple[CodeSet, CodeSet]:
+def cached_codes(
+    run: Path, stored: StoredModel, shift: int, device: torch.device, data_path: str | None = None
+) -> tuple[CodeSet, CodeSet]:
     """Codes of the training set (with shifted variants) and of the held-out set (validation, else test).
 
+    data_path: of other data of the same kind, or None for those of the first stage.
     Several processes encode a share each; the file does not depend on their number. Raises TrainingError where the run
     began with the codes of another first stage.
     """
     path = run / f"codes-{stored.sha256[:16]}-{shift}.npz"
     if not leader_says(lambda: _are_there(path, stored)):
-        arrays = _compute(stored, shift, device)
+        arrays = _compute(stored, shift, device, data_path)
         with leader_first():
             if rank() == 0:
                 with replacing(path) as temporary, open(temporary, "wb") as file:
@@ -100,12 +103,20 @@ def compact(items: Tensor, form: CodeForm) -> NDArray[np.integer]:
 
 
 @torch.inference_mode()
-def _compute(stored: StoredModel, shift: int, device: torch.device) -> dict[str, Any]:
-    config = stored.stage1
-    steps, held_out = config.model.steps, "validation" if config.data.validation else "test"
+def _compute(stored: StoredModel, shift: int, device: torch.device, data_path: str | None) -> dict[str, Any]:
+    config, data = stored.stage1, stored.stage1.data
+    if data_path is not None:
+        data = data.model_copy(update={"path": data_path})
+    steps, held_out = config.model.steps, "validation" if data.validation else "test"
     with leader_first():
-        train = open_data(config.data, steps, "train", stored.scaling)
-        other = open_data(config.data, steps, held_out, stored.scaling)
+        train = open_data(data, steps, "train", stored.scaling)
+        other = open_data(data, steps, held_out, stored.scaling)
+    if data_path is not None and train.classes != stored.data_info.classes:
+        raise TrainingError(
+            f"expected data_path={data_path} to have the first stage's {len(stored.data_info.classes)} classes "
+            f"({stored.data_info.classes[0]}, ...), it has {len(train.classes)} ({train.classes[0]}, ...); give data of "
+            "the same classes"
+        )
     moves = [(dy, dx) for dy in range(-shift, shift + 1) for dx in range(-shift, shift + 1)]
     moves.sort(key=lambda move: move != (0, 0))
     background = stored.scaling.background if stored.scaling is not None else -1.0

@@ -49,7 +49,7 @@ class PriorSystem:
         self.descents = {"prior": Descent(self.main, config.train)}
         if config.train.init_from:
             _start_from(self.main, config.train.init_from)
-        self.train_codes, self.held_out = cached_codes(run, self.stored, config.shift, device)
+        self.train_codes, self.held_out = cached_codes(run, self.stored, config.shift, device, config.data_path)
         self.items = len(self.train_codes)
         rates = tuple(f"rate/{name}" for name in neuron_names(self.main))
         self.columns = ("total", "val_nll", "val_bits_per_code", "val_bits_per_item", *rates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +147,22 @@ def test_a_prior_over_another_form_is_refused_in_one_sentence(
     all_at_once = r"expected model\.codes=\d+ (model\.\w+=\d+ )*model\.bits=\d+ for .*, got \d+ (\d+ )*\d+; set them"
     with pytest.raises(TrainingError, match=all_at_once):
         train_run(over(config, **other), tmp_path / "d")
+
+
+def test_a_prior_can_learn_from_other_data_of_the_same_classes(
+    recordings: Path, finished: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(recordings, other)
+    kept = sorted((other / "Train").rglob("*.bin"))
+    for path in kept[::2]:
+        path.unlink()
+    config = prior_run_config(finished, steps=2).model_copy(update={"data_path": str(other)})
+    run = train_run(config, tmp_path / "prior")
+    with np.load(next(run.glob("codes-*.npz"))) as arrays:
+        assert len(arrays["train_labels"]) == len(kept) // 2 - stage1_config(recordings).data.validation
+    shutil.rmtree(next(iter((other / "Train").iterdir())))
+    with pytest.raises(
+        TrainingError, match=r"expected data_path=.* to have the first stage's \d classes .*; give data"
+    ):
+        train_run(config, tmp_path / "refused")
