@@ -114,8 +114,8 @@ def _compute(stored: StoredModel, shift: int, device: torch.device, data_path: s
     if data_path is not None and train.classes != stored.data_info.classes:
         raise TrainingError(
             f"expected data_path={data_path} to have the first stage's {len(stored.data_info.classes)} classes "
-            f"({stored.data_info.classes[0]}, ...), it has {len(train.classes)} ({train.classes[0]}, ...); give data of "
-            "the same classes"
+            f"({stored.data_info.classes[0]}, ...), it has {len(train.classes)} ({train.classes[0]}, ...); "
+            "give data of the same classes"
         )
     moves = [(dy, dx) for dy in range(-shift, shift + 1) for dx in range(-shift, shift + 1)]
     moves.sort(key=lambda move: move != (0, 0))
