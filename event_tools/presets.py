@@ -1,6 +1,7 @@
 """Simulated stand-ins for data sets that were recorded from pictures on a monitor: sensor, motion, names of files.
 
-nmnist       34x34, three saccades of 102 ms; Train/<label>/<n>.bin (Orchard et al. 2015)
+nmnist       34x34, three saccades of 102 ms; Train/<label>/<n>.bin (Orchard et al. 2015); path, camera and polarity
+             fitted to real recordings of known digits (benchmarks/simulated_nmnist.py)
 dvs_cifar10  CIFAR10-DVS (Li et al. 2017, doi 10.3389/fnins.2017.00309): a DVS128 before a monitor on which a CIFAR-10
              image, enlarged to 512x512, moves repeatedly along one closed smooth path of four sides, six times round;
              <label>/cifar10_<label>_<n>.aedat
@@ -33,7 +34,7 @@ class Preset:
     """How a set is simulated. sensor_size, shown_size: (width, height); lengths_us: shortest, mode and longest of the
     triangular distribution of durations, None where all last as long; classes: what labels 0, 1, ... are called where
     the pictures do not say; name: of a file, from its label and its number in the class or, `counted_whole`, in all;
-    surround: see `simulate`."""
+    surround: see `simulate`; negative: whether dark and bright are exchanged before."""
 
     sensor_size: tuple[int, int]
     suffix: str
@@ -45,6 +46,7 @@ class Preset:
     classes: tuple[str, ...] = ()
     counted_whole: bool = False
     surround: str = "black"
+    negative: bool = False
 
     def recording(self, image: NDArray[np.floating], seed: int) -> Events:
         """The recording of an image (H, W) in [0, 1]; seed fixes all that is drawn. Raises ValueError."""
@@ -52,11 +54,22 @@ class Preset:
         if self.lengths_us is not None:
             length = np.random.Generator(np.random.Philox(key=[seed, LENGTH_KEY])).triangular(*self.lengths_us)
             motion = replace(motion, side_us=round(length / (motion.loops * len(motion.corners))))
+        if self.negative:
+            image = 1.0 - np.asarray(image, np.float64)
         return simulate(image, self.sensor_size, seed, self.shown_size, self.camera, motion, self.surround)
 
 
 PRESETS = {
-    "nmnist": Preset((34, 34), ".bin", "Train/{label}/{number:05d}", counted_whole=True),
+    "nmnist": Preset(
+        (34, 34),
+        ".bin",
+        "Train/{label}/{number:05d}",
+        camera=Camera(threshold=0.16, blur_px=0.5, dark=0.24),
+        motion=Saccades(((-1.67, -3.04), (3.6, -1.27), (-2.25, 2.77)), side_us=102_400),
+        counted_whole=True,
+        surround="continued",
+        negative=True,  # real ON events lie where the white digit leaves
+    ),
     "dvs_cifar10": Preset(
         (128, 128),
         ".aedat",

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from event_tools import info, read
+from event_tools import Events, info, read
 from event_tools.counts import sum_blocks
+from event_tools.presets import PRESETS
 from event_tools.simulator import simulate
 from neurogen.filming import filmed
 from neurogen.model import Model
@@ -151,6 +153,12 @@ def test_an_unknown_format_is_refused() -> None:
         write_samples(model.sample(1), model, "unused", ("mp4",))
 
 
+def as_nmnist(grey: NDArray[np.float64], seed: int, **sizes: tuple[int, int]) -> Events:
+    """What the preset does: its camera and path before the negative, whose ground goes on around it."""
+    preset = PRESETS["nmnist"]
+    return simulate(1 - grey, seed=seed, camera=preset.camera, motion=preset.motion, surround="continued", **sizes)
+
+
 def test_images_asked_for_as_recordings_are_filmed(tmp_path: Path) -> None:
     model = image_model()
     samples = model.sample(3, labels=[0, 0, 1], seed=4)
@@ -170,7 +178,7 @@ def test_images_asked_for_as_recordings_are_filmed(tmp_path: Path) -> None:
     ]
     for n, label in enumerate("aab"):  # 16 pixels on a sensor of 19, as 28 are on 34
         grey = samples.images[n, 0] / 255
-        wanted = simulate(grey, (19, 19), seed=int(samples.seeds[n]), shown_size=(16, 16))
+        wanted = as_nmnist(grey, int(samples.seeds[n]), sensor_size=(19, 19), shown_size=(16, 16))
         assert read(out / "aedat4" / label / f"{n:05d}.aedat4") == wanted
     assert "preset nmnist" in (out / "README.md").read_text()
     assert "preset nmnist" in info(out / "aedat4/b/00002.aedat4").provenance["recorded"]
@@ -188,7 +196,7 @@ def test_colours_are_filmed_by_their_brightness() -> None:
     colour = np.random.default_rng(0).integers(0, 256, (1, 3, 28, 28), dtype=np.uint8)
     red, green, blue = colour[0] / 255
     (events,) = filmed(colour, [3])
-    assert events == simulate(0.299 * red + 0.587 * green + 0.114 * blue, (34, 34), seed=3)
+    assert events == as_nmnist(0.299 * red + 0.587 * green + 0.114 * blue, seed=3, sensor_size=(34, 34))
 
 
 def test_recordings_of_a_model_of_recordings_have_no_note_of_a_camera(tmp_path: Path) -> None:
