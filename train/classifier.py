@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurogen.config import DataConfig
-from neurogen.data import open_data
+from neurogen.data import DataError, open_data
 from neurogen.metrics.classifier import FORMS, STEPS, Inputs, Judge, central, load_classifier
 from neurogen.metrics.fitting import BATCH, SHIFT, fit, new_classifier
 from neurogen.metrics.weights_folder import write_card, write_weights
@@ -39,7 +39,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)  # another number of threads rounds differently
-    train, validation, test = (opened(options.dataset, options.data, split) for split in SPLITS)
+    try:
+        train, validation, test = (opened(options.dataset, options.data, split) for split in SPLITS)
+    except DataError as error:
+        parser.exit(2, f"{error}\n")
     started = time.perf_counter()
     judge = trained(options.dataset, *train, options.seed)
     seconds = time.perf_counter() - started

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from neurogen.data import DataError
 from neurogen.metrics.autoencoder_distance import BATCH, WIDTHS, AutoencoderFeatures, autoencoder_features, resized
 from neurogen.metrics.extractor import DATASETS, load_extractor
 from neurogen.metrics.frechet import frechet_distance, moments
@@ -27,7 +28,7 @@ from neurogen.model_folder import DATA_LICENCES
 from neurogen.progress import bar
 from train.classifier import HELD_OUT, NAMES, SPLITS, opened, processor
 
-EPOCHS = 4
+EPOCHS = 3
 RATE = 1e-3
 WIDTH = 64  # of the features
 
@@ -58,7 +59,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)  # another number of threads rounds differently
-    train, validation, test = (opened(options.dataset, options.data, split)[0] for split in SPLITS)
+    try:
+        train, validation, test = (opened(options.dataset, options.data, split)[0] for split in SPLITS)
+    except DataError as error:
+        parser.exit(2, f"{error}\n")
     started = time.perf_counter()
     network, error = trained(train, validation, options.seed)
     seconds = time.perf_counter() - started

@@ -121,7 +121,7 @@ def load_classifier(where: str | Path) -> Judge:
     """The shipped classifier of a data set (mnist, fashion, nmnist), or one in a folder; raises MetricError."""
     folder = HERE / f"{where}-classifier" if str(where) in FORMS else Path(where)
     description, tensors = read_weights(folder, "classifier")
-    dataset = description.get("dataset")
+    dataset = str(description.get("dataset"))
     if dataset not in FORMS:
         raise MetricError(f"{folder}: expected a classifier of {', '.join(FORMS)}, got {dataset!r}; train one of those")
     network = fill(Classifier(FORMS[dataset]), tensors, folder)

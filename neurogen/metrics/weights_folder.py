@@ -53,11 +53,13 @@ def read_weights(folder: str | Path, kind: str) -> tuple[dict[str, Any], dict[st
         weights = (folder / "weights.safetensors").read_bytes()
         found, stated = description["kind"], (description["format"], description["sha256"])
     except OSError as error:
-        raise MetricError(f"{folder}: expected the folder of a {kind}, {error.strerror}; name another") from None
+        raise MetricError(f"{folder}: expected a folder of kind {kind}, {error.strerror}; name another") from None
     except (UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
-        raise MetricError(f"{folder / 'config.yaml'}: expected a {kind}'s description; take a fresh copy") from None
+        raise MetricError(
+            f"{folder / 'config.yaml'}: expected a description of kind {kind}; take a fresh copy"
+        ) from None
     if found != kind:
-        raise MetricError(f"{folder}: expected the weights of a {kind}, got those of a {found}; name another folder")
+        raise MetricError(f"{folder}: expected weights of kind {kind}, got {found}; name another folder")
     if stated != (FORMAT, sha256 := hashlib.sha256(weights).hexdigest()):
         raise MetricError(
             f"{folder}: expected format {FORMAT} and weights with sha256 {str(stated[1])[:12]}..., got format "
