@@ -15,7 +15,7 @@ from neurogen.models.tts_vqvae import TTSVQVAE
 from train import CONFIGS, config_names, find_config
 
 NAMES = config_names()
-SMALL = [name for name in NAMES if "-small" in name or name.endswith("/digits")]
+SMALL = [name for name in NAMES if any(word in name for word in ("-small", "-tiny", "/digits"))]
 PUBLISHED = [name for name in NAMES if name not in SMALL]
 
 
