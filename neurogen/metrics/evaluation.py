@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from event_tools import Events
 from neurogen.data import Data
 from neurogen.metrics.autoencoder_figures import Extractor, drawn_index, open_extractor
 from neurogen.metrics.errors import MetricError
@@ -17,6 +18,8 @@ from neurogen.metrics.rebuilding import Rebuilt, rebuild
 from neurogen.metrics.sources import Generated, Source
 from neurogen.model import Model
 from neurogen.progress import bar
+
+MOST_REAL = 10_000  # real recordings read at once
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Evaluation:
         self.own = source.reference
         self.reference = source.reference.at_native_size()
         self._rebuilt: dict[str, Rebuilt] = {}
+        self._real: dict[str, Generated] = {}
 
     @property
     def model(self) -> Model:
@@ -81,6 +85,12 @@ class Evaluation:
         return self.generated.images
 
     @property
+    def recordings(self) -> list[Events]:
+        """Generated recordings."""
+        assert self.generated.recordings is not None
+        return self.generated.recordings
+
+    @property
     def labels(self) -> NDArray[np.int64]:
         """Labels of what was generated; raises MetricError where it has none."""
         if self.generated.labels is None:
@@ -93,6 +103,23 @@ class Evaluation:
     def extractor(self) -> Extractor:
         """Of the autoencoder distance."""
         return open_extractor(self.reference.name, self.settings.extractor)
+
+    def real_recordings(self, split: str) -> Generated:
+        """Real recordings of a split and their labels; MOST_REAL of them, spread evenly, where there are more."""
+        if split not in self._real:
+            data = self.own.recordings(split)
+            index = np.linspace(0, len(data) - 1, min(len(data), MOST_REAL)).astype(np.int64)
+            with bar(f"reading, {split}", len(index)) as progress:
+                read = []
+                for i in index:
+                    read.append(data.recording(int(i)))
+                    progress(len(read))
+            self._real[split] = Generated(recordings=read, labels=data.labels[index])
+        return self._real[split]
+
+    def rebuilt_recordings(self) -> list[Events]:
+        """The test recordings as the first stage gives them back."""
+        return self.rebuilt("test").recordings(self.own.recordings("test"))
 
     def rebuilt(self, split: str) -> Rebuilt:
         """The test split through the first stage, all of it; or as many training items, drawn by the seed, as are
