@@ -1,0 +1,55 @@
+"""How long a sample takes: as one of a batch, and alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neurogen.model import CHUNK, Model
+
+REPEATS = 3  # of which the fastest counts: whatever else the machine does can only slow a run
+
+
+def draw_batch(model: Model) -> Tensor:
+    """Values of CHUNK samples, as `Model.sample` makes them; of a model without a prior, decoded from fixed codes."""
+    return _draw(model, CHUNK)
+
+
+def draw_alone(model: Model) -> Tensor:
+    """Values of one sample by itself (`Model.sample(1)` draws a whole batch, so that its numbers never change)."""
+    return _draw(model, 1)
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Of the fastest of a few runs, after one that does not count."""
+    work()
+    found = []
+    for _ in range(REPEATS):
+        _wait(device)
+        start = time.perf_counter()
+        work()
+        _wait(device)
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+@torch.inference_mode()
+def _draw(model: Model, n: int) -> Tensor:
+    stored, form = model.stored, model.code_form
+    generator = np.random.Generator(np.random.Philox(key=[0, n]))
+    if stored.prior is None:
+        items = torch.from_numpy(generator.integers(0, form.size, (n, *form.item_shape)))
+    else:
+        uniforms = torch.from_numpy(generator.random((n, stored.prior.order.uniforms)))
+        labels = (torch.arange(n) % len(model.classes)).to(model.device) if model.conditional else None
+        items = stored.prior.sample(uniforms, labels)
+    return stored.first_stage.decode(form.as_codes(items).to(model.device)).float().cpu()
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
