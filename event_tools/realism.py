@@ -13,8 +13,8 @@ alternation     difference in how often successive events of a pixel change pola
 support         difference in the share of events that follow another within 3x3 pixels and 5 ms
 ties            difference in the share of events at the same microsecond as their predecessor
 
-count_w1, on_share_w1 and the cycles are of recordings; the others pool the events of a set. A classifier-space distance is blind to time on data like
-N-MNIST, these are not; but none of them sees whether a digit can be read.
+count_w1, on_share_w1 and the cycles are of recordings; the others pool the events of a set. A classifier-space distance
+is blind to time on data like N-MNIST, these are not; but none of them sees whether a digit can be read.
 """
 
 from __future__ import annotations

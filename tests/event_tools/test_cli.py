@@ -110,11 +110,36 @@ def test_compare_prints_each_figure_beside_its_floor(run: Any, tmp_path: Path) -
             (tmp_path / name / "0").mkdir(parents=True, exist_ok=True)
             write(tmp_path / name / "0" / f"{seed}.bin", recording(100 + 10 * seed))
     figures = json.loads(run("compare", tmp_path / "a", tmp_path / "b", "--json").out)
-    assert all(set(row) == {"unit", "value", "floor"} for row in figures.values())
+    assert all(set(row) == {"unit", "value", "floor", "ratio"} for row in figures.values())
+    assert figures["count_w1"]["ratio"] == figures["count_w1"]["value"] / figures["count_w1"]["floor"]
     same = json.loads(run("compare", tmp_path / "a", tmp_path / "a", "--json").out)
     assert all(row["value"] == 0 for row in same.values())
     lines = run("compare", tmp_path / "a", tmp_path / "b", "--count", 2).out.splitlines()
     assert [line.split()[0] for line in lines] == list(figures)
+
+
+def test_compare_takes_the_floor_from_recordings_that_are_named(run: Any, tmp_path: Path) -> None:
+    for name, seeds in (("a", range(2)), ("b", range(2, 4)), ("c", range(4, 6))):
+        (tmp_path / name).mkdir()
+        for seed in seeds:
+            write(tmp_path / name / f"{seed}.h5", recording(100 + 10 * seed))
+    a, b, c = (tmp_path / name for name in "abc")
+    beside = json.loads(run("compare", a, b, "--floor", c, "--json").out)
+    alone = json.loads(run("compare", c, b, "--json").out)
+    assert [row["floor"] for row in beside.values()] == [row["value"] for row in alone.values()]
+
+
+def test_compare_takes_two_single_recordings_of_any_format(run: Any, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.bin", tmp_path / "two.aedat4"
+    write(one, recording(200))
+    write(two, recording(300))
+    result = run("compare", one, two, "--json")
+    figures = json.loads(result.out)
+    assert figures["count_w1"]["value"] == pytest.approx(1 / 3) and figures["victor_purpura"]["value"] > 0
+    assert all(row["floor"] is None and row["ratio"] is None for row in figures.values())
+    assert result.status == 0 and result.err.startswith(f"event-tools: no floor: {two} is one recording; give --floor ")
+    with_floor = json.loads(run("compare", one, two, "--floor", one, "--json").out)
+    assert with_floor["count_w1"]["ratio"] == 1
 
 
 def test_the_guides_commands_run_one_after_the_other(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from event_tools import write
+from event_tools import Events, write
 from tests.data import ROOT
 from tests.event_tools.command_line import refused
 from tests.event_tools.test_datasets import folder, recording
@@ -48,6 +48,9 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(run: Any, tmp_pa
     (tmp_path / "empty.zip").write_bytes(b"PK\x05\x06" + bytes(18))
     np.savez(tmp_path / "bare.npz", frames=np.ones((2, 2, 3, 3)))
     os.mkfifo(tmp_path / "pipe.bin")
+    (tmp_path / "nothing").mkdir()
+    write(tmp_path / "silent.h5", Events.empty((34, 34)))
+    write(tmp_path / "wide.h5", Events([0, 5], [0, 1], [0, 1], [0, 1], (64, 48)))
     before = sorted(tmp_path.rglob("*"))
     out, h5 = tmp_path / "out", tmp_path / "out.h5"
     wrong = [
@@ -104,6 +107,10 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(run: Any, tmp_pa
         (("show", source, "--out", tmp_path / "out.html", "--palette", "x"), "expected palette to be cyan-pink"),
         (("to-video", source, "--out", tmp_path / "out.xyz"), "expected a film to end in"),
         (("compare", source, tmp_path / "absent"), "expected a recording, found no such file"),
+        (("compare", source, tmp_path / "nothing"), "nothing: expected files in it"),
+        (("compare", source, tmp_path / "silent.h5"), "silent.h5: expected recordings with events to compare, found"),
+        (("compare", source, tmp_path / "wide.h5"), "expected recordings of one sensor, got (34, 34) and (64, 48)"),
+        (("compare", source, one, "--floor", tmp_path / "wide.h5"), "expected recordings of one sensor, got (64, 48)"),
     ]
     for arguments, sentence in wrong:
         assert sentence in refused(run(*arguments)), arguments

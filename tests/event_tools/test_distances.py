@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from event_tools import Events
-from event_tools.distances import distances, sliced_wasserstein, van_rossum, victor_purpura
+from event_tools.distances import (
+    distances,
+    pair_log_isi_w1,
+    pair_rate_tv,
+    sliced_wasserstein,
+    van_rossum,
+    victor_purpura,
+)
 from tests.event_tools.test_realism import real_recordings, recording
 
 
@@ -80,6 +87,27 @@ def test_sliced_wasserstein_of_a_shift_in_time_is_its_share_times_the_mean_cosin
     b = Events(a.t + a.duration_us, a.x, a.y, a.p, a.sensor_size)  # by half of the longer duration
     shift = a.duration_us / b.duration_us
     assert sliced_wasserstein(a, b, directions=4000) == pytest.approx(shift / 2, rel=0.05)  # E|cos| on a sphere is 1/2
+
+
+def test_intervals_of_two_recordings_are_compared_by_their_logarithms() -> None:
+    a = recording((0, 0, 0, 1), (100, 0, 0, 0), (5000, 1, 1, 1))
+    b = recording((0, 2, 2, 1), (10_000, 2, 2, 1))
+    assert pair_log_isi_w1(a, b) == pytest.approx(2)  # one interval each: 100 us and 10 ms
+    assert math.isnan(pair_log_isi_w1(a, recording((0, 0, 0, 1))))
+
+
+def test_rates_of_two_recordings_are_compared_in_bins_of_two_milliseconds() -> None:
+    a = recording((0, 0, 0, 1), (1900, 1, 0, 1), (2000, 0, 0, 1), (4100, 0, 0, 1))
+    b = recording((1000, 3, 3, 0), (3999, 3, 3, 0))
+    assert pair_rate_tv(a, b) == pytest.approx(0.25)  # 2, 1, 1 of 4 against 1, 1 of 2
+    assert math.isnan(pair_rate_tv(a, recording()))
+
+
+def test_a_recording_without_events_does_not_hide_the_other_pairs() -> None:
+    empty, one = recording(), recording((0, 0, 0, 1), (1000, 0, 0, 1))
+    figures = distances([empty, one], [one, one])
+    assert figures["sliced_wasserstein"] == figures["pair_log_isi_w1"] == 0
+    assert figures["van_rossum"] == 0.5 * (1 + 2 * math.exp(-0.1) / 2)
 
 
 def test_recordings_of_two_sensors_and_senseless_constants_are_refused() -> None:
