@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,9 @@ def run_evaluation(request: Request, as_json: bool) -> str:
     else:
         with filling(request.out) as folder:
             figures = measured(folder)
-            (folder / "evaluation.json").write_text(f"{json.dumps(figures, indent=1)}\n", encoding="utf-8")
-    return json.dumps(figures) if as_json else as_text(figures)
+            text = json.dumps(_plain(figures), indent=1, allow_nan=False)
+            (folder / "evaluation.json").write_text(f"{text}\n", encoding="utf-8")
+    return json.dumps(_plain(figures), allow_nan=False) if as_json else as_text(figures)
 
 
 def as_text(figures: dict[str, Any]) -> str:
@@ -69,6 +71,14 @@ def as_text(figures: dict[str, Any]) -> str:
         else:
             lines.append(f"{key:<34} {_shown(value)}")
     return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    """For JSON, which has no infinity (the PSNR of equal images) and no NaN: both become null."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shown(value: Any) -> str:

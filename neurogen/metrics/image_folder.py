@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
 from neurogen.data.picture_files import SUFFIXES, FolderFiles, ZipFiles, picture_files
 from neurogen.metrics.errors import MetricError
+
+GREY, COLOUR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")  # PIL's modes of 8 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +67,16 @@ def open_images(path: Path) -> ImageFolder:
     if not len(files):
         raise MetricError(f"{path}: expected pictures ({', '.join(SUFFIXES)}), recordings or a model, found none")
     first = _decoded(files, 0)
-    return ImageFolder(files, first.size[::-1], 1 if first.mode in ("1", "L", "I;16", "I") else 3)
+    return ImageFolder(files, first.size[::-1], 1 if first.mode in GREY else 3)
 
 
-def _decoded(files: FolderFiles | ZipFiles, i: int):  # type: ignore[no-untyped-def]  # a PIL image
-    from PIL import Image, UnidentifiedImageError
-
+def _decoded(files: FolderFiles | ZipFiles, i: int) -> Image.Image:
     try:
         picture = Image.open(io.BytesIO(files.read(i)))
         picture.load()
-        return picture
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         said = " ".join(str(error).split())[:60]
         raise MetricError(f"{files.place(i)}: expected a picture, {said}; take a fresh copy or remove it") from None
+    if picture.mode not in GREY + COLOUR:
+        raise MetricError(f"{files.place(i)}: expected a picture of 8 bits a channel, got {picture.mode}; convert it")
+    return picture

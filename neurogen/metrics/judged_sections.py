@@ -10,14 +10,19 @@ from neurogen.metrics.autoencoder_distance import resized
 from neurogen.metrics.classifier import FORMS, Form, Inputs, event_counts, load_classifier
 from neurogen.metrics.errors import MetricError
 from neurogen.metrics.evaluation import Evaluation
+from neurogen.metrics.recording_counts import counted
 
 Figures = dict[str, Any]
+
+LEARNED = 10_000  # recordings that a classifier made on the spot learns from, at most
 
 
 def classifier(evaluation: Evaluation) -> Figures:
     """Accuracy, balance, score, overlap and distances of what is generated; accuracy of reconstructed test items."""
     from neurogen.metrics.classified import classified
 
+    if evaluation.reference.name not in FORMS and evaluation.own.makes_recordings:
+        return _by_counts(evaluation)
     form, labels = _form(evaluation), evaluation.generated.labels
     judge = load_classifier(evaluation.reference.name)
     test, test_labels = _real(evaluation, form, "test")
@@ -37,6 +42,24 @@ def classifier(evaluation: Evaluation) -> Figures:
         inputs = event_counts(rebuilt) if form.sensor else _fitted(rebuilt, form)
         figures["accuracy_of_reconstructed_test"] = float((judge(inputs).predicted == test_labels).mean())
     return figures | ({} if labels is not None else {"without_accuracy": evaluation.generated.unlabelled})
+
+
+def _by_counts(evaluation: Evaluation) -> Figures:
+    """Accuracy alone, by a support vector machine that learns from the training recordings now."""
+    from neurogen.recognition import CountClassifier
+
+    train, test = (evaluation.own.recordings(split) for split in ("train", "test"))
+    judge = CountClassifier(np.asarray(train.counts[:LEARNED]), train.labels[:LEARNED])
+    made = counted(evaluation.recordings, train, evaluation.generated.edges)
+    figures: Figures = {
+        "accuracy": judge.accuracy(made, evaluation.labels),
+        "accuracy_of_real_test": judge.accuracy(np.asarray(test.counts), test.labels),
+    }
+    if evaluation.source.model is not None:
+        rebuilt = evaluation.rebuilt("test").counts
+        assert rebuilt is not None
+        figures["accuracy_of_reconstructed_test"] = judge.accuracy(rebuilt, test.labels)
+    return figures | {"classifier": f"support vector machine on counts of {min(LEARNED, len(train))} recordings"}
 
 
 def accuracy_score(evaluation: Evaluation) -> Figures:

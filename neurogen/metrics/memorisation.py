@@ -18,7 +18,7 @@ from neurogen.metrics.neighbours import nearest
 
 QUANTILE = 0.01  # of the distances of held-out items
 FEWEST = 100  # held-out items, for a quantile of 1 %
-SAMPLES, HELD_OUT = 2_000, 5_000  # at most; the search over 60,000 training images takes about a minute
+SAMPLES, HELD_OUT = 2_000, 2_000  # at most: the search goes through all training items
 SHOWN = 60  # pairs in the picture, the nearest first
 
 Items = NDArray[np.floating] | NDArray[np.integer]

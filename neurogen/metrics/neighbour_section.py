@@ -6,19 +6,17 @@ cropped as the model's frames are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from event_tools import Events, to_frames
-from neurogen.data import RecordingData
 from neurogen.metrics.autoencoder_distance import resized
 from neurogen.metrics.autoencoder_figures import drawn_index
 from neurogen.metrics.errors import MetricError
 from neurogen.metrics.evaluation import Evaluation
 from neurogen.metrics.memorisation import HELD_OUT, SAMPLES, SHOWN, Copies, copies
+from neurogen.metrics.recording_counts import counted, cropped
 
 Figures = dict[str, Any]
 COLUMNS = 6  # pairs side by side
@@ -39,8 +37,8 @@ def neighbours(evaluation: Evaluation) -> Figures:
 def _of_recordings(evaluation: Evaluation) -> Figures:
     made = evaluation.recordings[:SAMPLES]
     train, test = (evaluation.own.recordings(split) for split in ("train", "test"))
-    counts = _counted(made, train, evaluation.generated.edges)
-    known, held_out, own = (_cropped(evaluation, each) for each in (train.counts, test.counts, counts))
+    counts = counted(made, train, evaluation.generated.edges)
+    known, held_out, own = (cropped(each, evaluation.own.scaling) for each in (train.counts, test.counts, counts))
     held_out = held_out[drawn_index(len(held_out), HELD_OUT, evaluation.settings.seed)]
     found = copies(_root(own), _root(held_out), _root(known))
     if evaluation.settings.out is not None:
@@ -51,7 +49,7 @@ def _of_recordings(evaluation: Evaluation) -> Figures:
         colours = colour_counts(pairs)
         middle = len(shown[0])
         _draw(evaluation, colours[:middle], colours[middle:], Copies({}, np.arange(middle), np.arange(middle)))
-    return {**found.figures, "distance": f"Euclidean, square roots of counts in {train.counts.shape[1]} bins"}
+    return {**found.figures, "distance": f"Euclidean, square roots of counts in {train.prepared.shape[1]} bins"}
 
 
 def _draw(evaluation: Evaluation, images: NDArray[np.uint8], known: NDArray[np.uint8], found: Copies) -> None:
@@ -71,24 +69,6 @@ def _sized(real: NDArray[np.uint8], images: NDArray[np.uint8]) -> NDArray[np.uin
     if real.shape[1] != images.shape[1] or images.shape[2] != images.shape[3]:
         raise MetricError(f"expected images of shape {real.shape[1:]} as the real ones, got {images.shape[1:]}")
     return resized(real, images.shape[2])
-
-
-def _counted(recordings: Sequence[Events], like: RecordingData, edges: NDArray[np.int64] | None) -> NDArray[np.integer]:
-    """(N, T, 2, H, W) in as many bins as the real ones have; by a model's own edges, which its samples were made in."""
-    for events in recordings:
-        if events.sensor_size != like.sensor_size:
-            (width, height), (other_width, other_height) = like.sensor_size, events.sensor_size
-            raise MetricError(
-                f"expected recordings of a {width}x{height} sensor as the real ones, got {other_width}x{other_height}"
-            )
-    steps = None if edges is not None else like.counts.shape[1]
-    return np.stack([to_frames(events, steps, edges=edges).counts for events in recordings])
-
-
-def _cropped(evaluation: Evaluation, counts: NDArray[Any]) -> NDArray[Any]:
-    """As the model sees counts, but for its scale; whole where there is no model or it does not crop."""
-    scaling = evaluation.own.scaling
-    return scaling.fitted(counts) if scaling is not None and scaling.fit == "crop" else np.asarray(counts)
 
 
 def _root(counts: NDArray[Any]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def open_reference(dataset: str | None, data: Path | None, size: int | None = No
     """
     if dataset is None:
         raise MetricError("expected --dataset NAME, the data set to compare with, such as mnist; got none")
-    names = DataConfig.model_fields["name"].annotation.__args__  # type: ignore[union-attr]
+    names = get_args(DataConfig.model_fields["name"].annotation)
     if dataset not in names:
         raise MetricError(f"expected --dataset to be one of {', '.join(names)}, got {dataset}")
     path = None if data is None else str(data)

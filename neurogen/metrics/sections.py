@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from neurogen.data import DataError
 from neurogen.metrics import image_sections, judged_sections, model_sections, neighbour_section
 from neurogen.metrics.errors import MetricError
 from neurogen.metrics.evaluation import Evaluation, Settings
@@ -24,24 +23,25 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Section:
-    """measure: its figures; of: images, recordings or both; needs: generated (something to sample or read), model."""
+    """measure: its figures; of: images, recordings or both; needs: "generated", something to sample or read, "model",
+    or "either"."""
 
     measure: Callable[[Evaluation], Figures]
     of: tuple[str, ...]
-    needs: tuple[str, ...]
+    needs: str
 
 
 IMAGES, BOTH = ("images",), ("images", "recordings")
 SECTIONS: dict[str, Section] = {
-    "fad": Section(image_sections.autoencoder_eval, IMAGES, ()),
-    "fad-paper": Section(image_sections.autoencoder_paper, IMAGES, ()),
-    "fid": Section(image_sections.inception, IMAGES, ("generated",)),
-    "classifier": Section(judged_sections.classifier, BOTH, ("generated",)),
-    "cas": Section(judged_sections.accuracy_score, BOTH, ("generated",)),
-    "reconstruction": Section(model_sections.reconstruction, BOTH, ("model",)),
-    "codes": Section(model_sections.codes, BOTH, ("model",)),
-    "neighbours": Section(neighbour_section.neighbours, BOTH, ("generated",)),
-    "cost": Section(model_sections.model_cost, BOTH, ("model",)),
+    "fad": Section(image_sections.autoencoder_eval, IMAGES, "either"),
+    "fad-paper": Section(image_sections.autoencoder_paper, IMAGES, "either"),
+    "fid": Section(image_sections.inception, IMAGES, "generated"),
+    "classifier": Section(judged_sections.classifier, BOTH, "generated"),
+    "cas": Section(judged_sections.accuracy_score, BOTH, "generated"),
+    "reconstruction": Section(model_sections.reconstruction, BOTH, "model"),
+    "codes": Section(model_sections.codes, BOTH, "model"),
+    "neighbours": Section(neighbour_section.neighbours, BOTH, "generated"),
+    "cost": Section(model_sections.model_cost, BOTH, "model"),
 }
 
 
@@ -53,17 +53,19 @@ def evaluate(source: Source, metrics: Sequence[str], settings: Settings) -> Figu
     """
     wanted = [check_name(name) for name in metrics] or list(settings.protocol.metrics) or list(SECTIONS)
     evaluation = Evaluation(source, settings)
+    lacking = {name: said for name in wanted if (said := _lacking(SECTIONS[name], evaluation))}
+    if lacking and metrics:
+        name, said = next(iter(lacking.items()))
+        raise MetricError(f"expected {said} for the metric {name}, {source.what} has none; leave {name} out")
+    evaluation.reference.split("test")  # what is wrong with the data or the source is an error, whatever is measured
+    if evaluation.generates and any(SECTIONS[name].needs != "model" for name in wanted if name not in lacking):
+        _ = evaluation.generated
     figures: Figures = {}
     missing: dict[str, str] = {}
-    for name in wanted:
-        lacking = _lacking(SECTIONS[name], evaluation)
-        if lacking and metrics:
-            raise MetricError(f"expected {lacking} for the metric {name}, {source.what} has none; leave {name} out")
-        if lacking:
-            continue
+    for name in (name for name in wanted if name not in lacking):
         try:
             figures[name] = SECTIONS[name].measure(evaluation)
-        except (MetricError, DataError, ImportError) as error:
+        except (MetricError, ImportError) as error:
             if metrics:
                 raise
             missing[name] = str(error)
@@ -84,9 +86,9 @@ def _lacking(section: Section, evaluation: Evaluation) -> str:
     kind = "recordings" if evaluation.own.makes_recordings else "images"
     if kind not in section.of:
         return " or ".join(section.of)
-    if "model" in section.needs and evaluation.source.model is None:
+    if section.needs == "model" and evaluation.source.model is None:
         return "a model"
-    return "" if evaluation.generates or "generated" not in section.needs else "a prior to draw samples from"
+    return "" if evaluation.generates or section.needs != "generated" else "a prior to draw samples from"
 
 
 def _heading(evaluation: Evaluation) -> Figures:

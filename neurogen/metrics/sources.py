@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from event_tools import EventFileError, Events
 from event_tools.datasets import Recordings, open_recordings
+from neurogen import pretrained
 from neurogen.data import ImageData
 from neurogen.metrics import baselines
 from neurogen.metrics.autoencoder_figures import drawn_index
@@ -19,7 +20,6 @@ from neurogen.metrics.errors import MetricError
 from neurogen.metrics.image_folder import ImageFolder, open_images
 from neurogen.metrics.reference import Reference, open_reference
 from neurogen.model import Model, load
-from neurogen.model_folder import ModelFolderError, find_model
 from neurogen.sampling import RECORDING_FORMATS
 
 Progress = Callable[[int], None]
@@ -157,17 +157,18 @@ def open_source(what: str, dataset: str | None, data: Path | None, device: str =
     if what.startswith(BASELINE):
         name = baselines.parse_baseline(what.removeprefix(BASELINE))
         return BaselineSource(what, name, open_reference(dataset, data).holding_out())
-    path = _shipped(what) or Path(what)
-    if (path / "config.yaml").is_file() or (path / "model").is_dir():
-        model = load(find_model(path), device)
+    path = pretrained.find(what) or Path(what)
+    if any((path / place).is_file() for place in ("config.yaml", "weights.safetensors", "model/config.yaml")):
+        model = load(what, device)
         config = model.config.data
         if dataset is not None and dataset != config.name:
             raise MetricError(f"expected --dataset {config.name}, which {what} was trained on, got {dataset}; leave it")
         config = config if data is None else config.model_copy(update={"path": str(data)})
         return ModelSource(what, model, Reference(config, model.config.model.steps, model.stored.scaling))
     if not path.exists():
-        raise ModelFolderError(
-            f"expected a model, a run, a folder of images or recordings or {BASELINE}NAME, found nothing at {what}"
+        raise MetricError(
+            f"expected a model, a run, a folder of images or recordings or {BASELINE}NAME, "
+            f"{pretrained.unknown(what, pretrained.model_names())}"
         )
     if (recordings := _recordings_at(path)) is not None:
         return RecordingFolderSource(what, recordings, open_reference(dataset, data))
@@ -176,14 +177,6 @@ def open_source(what: str, dataset: str | None, data: Path | None, device: str =
     if reference.makes_recordings:
         raise MetricError(f"expected --dataset to name images as {what} has, got {dataset}, which has recordings")
     return ImageFolderSource(what, folder, reference)
-
-
-def _shipped(name: str) -> Path | None:
-    try:
-        from neurogen.pretrained import find
-    except ImportError:  # a source tree without shipped models
-        return None
-    return None if Path(name).exists() else find(name)
 
 
 def _recordings_at(path: Path) -> Recordings | None:
