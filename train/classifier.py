@@ -25,7 +25,7 @@ from neurogen.metrics.weights_folder import write_card, write_weights
 from neurogen.model_folder import DATA_LICENCES
 from neurogen.progress import bar
 
-STEPS_OF = {"mnist": 3600, "fashion": 4500, "nmnist": 600}
+STEPS_OF = {"mnist": 3600, "fashion": 4500, "nmnist": 400}
 SPLITS = ("train", "validation", "test")
 HELD_OUT = {"mnist": 5000, "fashion": 5000, "nmnist": 100}
 NAMES = {"mnist": "MNIST", "fashion": "Fashion-MNIST", "nmnist": "N-MNIST"}
