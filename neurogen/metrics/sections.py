@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from neurogen.metrics import image_sections, judged_sections, model_sections, neighbour_section
+from neurogen.metrics import image_sections, judged_sections, model_sections, neighbour_section, recording_section
 from neurogen.metrics.errors import MetricError
 from neurogen.metrics.evaluation import Evaluation, Settings
 from neurogen.metrics.sources import Source
@@ -38,6 +38,7 @@ SECTIONS: dict[str, Section] = {
     "fid": Section(image_sections.inception, IMAGES, "generated"),
     "classifier": Section(judged_sections.classifier, BOTH, "generated"),
     "cas": Section(judged_sections.accuracy_score, BOTH, "generated"),
+    "realism": Section(recording_section.realism, ("recordings",), "generated"),
     "reconstruction": Section(model_sections.reconstruction, BOTH, "model"),
     "codes": Section(model_sections.codes, BOTH, "model"),
     "neighbours": Section(neighbour_section.neighbours, BOTH, "generated"),
