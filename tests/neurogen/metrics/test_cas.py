@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from neurogen.metrics import fitting
 from neurogen.metrics.cas import classification_accuracy_score
 from neurogen.metrics.errors import MetricError
 from tests.neurogen.metrics.bright_bars import bars
 
-STEPS = 30
+STEPS = 40
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_batches() -> Iterator[None]:
+    """Of 32, so that the tests take seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "BATCH", 32)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -33,11 +33,21 @@ def images(n: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dataset", FORMS)
-def test_the_shipped_one_recognises_as_many_test_items_as_its_card_says(dataset: str) -> None:
+def test_the_shipped_one_recognises_the_first_test_items_as_its_card_lets_expect(dataset: str) -> None:
+    judge = load_classifier(dataset)
+    inputs, labels = opened(dataset, data_path(DATA[dataset]), "test")
+    stated = judge.measured["test_accuracy"]
+    error = np.sqrt(stated * (1 - stated) / min(len(labels), 1000))
+    assert accuracy(judge, inputs[:1000], labels[:1000]) == pytest.approx(stated, abs=4 * error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dataset", "aim"), [("mnist", 0.993), ("fashion", 0.92), ("nmnist", 0.95)])
+def test_the_shipped_one_recognises_as_many_test_items_as_its_card_says(dataset: str, aim: float) -> None:
     judge = load_classifier(dataset)
     found = accuracy(judge, *opened(dataset, data_path(DATA[dataset]), "test"))
     assert found == pytest.approx(judge.measured["test_accuracy"], abs=2e-4)  # another CPU may round two images over
-    assert found >= {"mnist": 0.993, "fashion": 0.92, "nmnist": 0.95}[dataset]
+    assert found >= aim
 
 
 @pytest.mark.parametrize("dataset", FORMS)
