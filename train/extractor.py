@@ -4,7 +4,7 @@
 
 The published network and loss: 32x32 images in [-1, 1], squared error through a tanh decoder, AdamW; ours runs for two
 epochs instead of 150, so that its learning rate rises to 2e-3 and falls along a cosine. The decoder is thrown away;
-weights are stored in float16, and the folder is read back before anything is measured.
+weights are stored in float16, and the folder is read back before distances are measured.
 """
 
 from __future__ import annotations
