@@ -210,11 +210,15 @@ def export_command(
 
 
 @app.command(epilog="Example: neurogen plot runs/digits")
-def plot(run: Annotated[Path, typer.Argument(help="A run.")]) -> None:
-    """Draw a run's losses, codebook use and firing rates."""
-    from neurogen.plots import plot_run
+def plot(
+    model: ModelPath,
+    out: Annotated[Optional[Path], typer.Option(help="Folder for the pictures; else RUN/pictures.")] = None,  # noqa: UP045
+    data: Annotated[Optional[Path], typer.Option(help="Data to read instead of the model's own.")] = None,  # noqa: UP045
+) -> None:
+    """Draw a run's losses, and a model's codes, time cells, membranes and firing rates."""
+    from neurogen.plots.command import plot_all
 
-    for path in plot_run(run):
+    for path in plot_all(model, out, data, lambda said: tell("neurogen", said)):
         typer.echo(str(path))
 
 

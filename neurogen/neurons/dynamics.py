@@ -45,21 +45,29 @@ class Dynamics:
         """dh[t] / dx[t]."""
         return 1.0 / self.tau if self.tau is not None and self.decay_input else 1.0
 
+    @property
+    def share(self) -> Tensor | None:
+        """1 / tau where it is learned."""
+        return None if self.learned is None else self.learned.sigmoid()
+
+
+def charged(v: Tensor, current: Tensor, d: Dynamics, share: Tensor | None) -> Tensor:
+    """h[t], the membrane that meets the threshold, of v[t-1] and x[t]; share: `Dynamics.share`."""
+    if share is None and d.tau is None:
+        return v + current
+    if d.decay_input:
+        inflow = current - (v - d.rest)
+        return v + (inflow / d.tau if share is None else inflow * share)
+    away = v - d.rest
+    return v - (away / d.tau if share is None else away * share) + current
+
 
 def step_by_step(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tensor]:
     """Spikes (T, N, ...) and last membrane (N, ...) of x (T, N, ...) from v (N, ...); None starts at rest."""
     v = torch.full_like(x[0], d.rest) if v is None else v
-    spikes = []
-    share = None if d.learned is None else d.learned.sigmoid()
+    spikes, share = [], d.share
     for current in x.unbind():
-        if share is None and d.tau is None:
-            h = v + current
-        elif d.decay_input:
-            inflow = current - (v - d.rest)
-            h = v + (inflow / d.tau if share is None else inflow * share)
-        else:
-            away = v - d.rest
-            h = v - (away / d.tau if share is None else away * share) + current
+        h = charged(v, current, d, share)
         s = d.surrogate(h - d.threshold)
         spikes.append(s)
         r = s.detach() if d.detach_reset else s

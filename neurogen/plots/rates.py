@@ -19,6 +19,6 @@ def rates_figure(rates: Mapping[str, float]) -> Any:
     axis.bar_label(bars, fmt="%.3f", fontsize=8, padding=3)
     axis.set_yticks(range(len(rates)), [layer_name(name) for name in rates], fontsize=8)
     axis.tick_params(axis="y", length=0)
-    axis.invert_yaxis()
+    axis.set_ylim(len(rates) - 0.4, -0.6)
     axis.set_xlabel("spikes per neuron and time step", fontsize=8)
     return made

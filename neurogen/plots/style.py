@@ -33,11 +33,16 @@ def dark() -> Iterator[None]:
         yield
 
 
-def figure(columns: int, lines: int, width: float = 3.6, height: float = 2.7) -> tuple[Any, list[Any]]:
-    """A figure of lines x columns panels of that size in inches, and its axes, row by row."""
+def blank(width: float, height: float) -> Any:
+    """A figure of so many inches without axes."""
     from matplotlib.figure import Figure  # without pyplot, which keeps figures and picks a window system
 
-    made = Figure(figsize=(width * columns, height * lines), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def figure(columns: int, lines: int, width: float = 3.6, height: float = 2.7) -> tuple[Any, list[Any]]:
+    """A figure of lines x columns panels of that size in inches, and its axes, row by row."""
+    made = blank(width * columns, height * lines)
     axes = made.subplots(lines, columns, squeeze=False)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)

@@ -104,3 +104,11 @@ def image_model() -> Model:
     network = SpikingPrior(prior.model, prior.neurons).eval()
     info = DataInfo(("a", "b", "c"), (10, 30, 60))
     return Model(StoredModel(config, TTSVQVAE(config).eval(), None, info, prior, network, {}, "0" * 64))
+
+
+def awake(model: Model) -> Model:
+    """The same model with a push for every neuron of its first stage: untrained, most layers stay silent."""
+    for module in model.stored.first_stage.modules():
+        if isinstance(module, torch.nn.BatchNorm2d) and module.bias is not None:
+            torch.nn.init.constant_(module.bias, 0.7)
+    return model
