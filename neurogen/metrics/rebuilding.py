@@ -19,7 +19,7 @@ from neurogen.data import Data, RecordingData
 from neurogen.metrics.count_errors import CountErrors
 from neurogen.model import Model, Samples
 
-BLOCK = 1024  # items held at once; a multiple of the model's own batches
+BLOCK = 256  # items held at once; a multiple of the batches of the model
 
 
 @dataclass(frozen=True, eq=False)
