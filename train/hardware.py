@@ -5,9 +5,14 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
+CPUINFO = Path("/proc/cpuinfo")
+
 
 def cpu_name() -> str:
-    """The CPU's model, such as AMD EPYC 9654 96-Core Processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    """The CPU's name, with family and model where Linux tells them: virtual machines shorten the name alone."""
+    lines = CPUINFO.read_text().split("\n\n")[0].splitlines() if CPUINFO.exists() else []
+    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = said.get("model name") or platform.processor() or platform.machine()
+    if "cpu family" in said and "model" in said:
+        return f"{name} (family {said['cpu family']}, model {said['model']})"
+    return name
