@@ -71,6 +71,8 @@ def fidelity(
     """
     for images in (generated, reference):
         check_images(images)
+    if not 0 <= seed < 1 << 32:
+        raise MetricError(f"expected a seed from 0 to 2^32 - 1 for torch-fidelity, got {seed}; take a smaller one")
     _check_counts(len(generated), len(reference), protocol, subset)
     inception = load_inception(weights, device)
     if protocol == "fsvae":
