@@ -142,7 +142,7 @@ def draws(items: int, n: int, seed: int, times: int = DRAWS) -> list[NDArray[np.
 def check_labels(labels: NDArray[np.int64] | None, items: int, classes: int, what: str) -> None:
     """Raises MetricError where labels are missing, too few, or of other classes."""
     if labels is None:
-        raise MetricError(f"expected labels for {what}, got none; put samples in one folder per class or give --labels")
+        raise MetricError(f"expected labels for {what}, got none; put samples in one folder per class")
     if labels.shape != (items,):
         raise MetricError(f"expected one label for each of {items} items for {what}, got {len(labels)}; correct them")
     if labels.min() < 0 or labels.max() >= classes:

@@ -41,6 +41,7 @@ def classifier(evaluation: Evaluation) -> Figures:
         rebuilt = evaluation.rebuilt_recordings() if form.sensor else evaluation.rebuilt("test").images
         inputs = event_counts(rebuilt) if form.sensor else _fitted(rebuilt, form)
         figures["accuracy_of_reconstructed_test"] = float((judge(inputs).predicted == test_labels).mean())
+    figures["reference"] = "test"
     return figures | ({} if labels is not None else {"without_accuracy": evaluation.generated.unlabelled})
 
 
@@ -59,7 +60,10 @@ def _by_counts(evaluation: Evaluation) -> Figures:
         rebuilt = evaluation.rebuilt("test").counts
         assert rebuilt is not None
         figures["accuracy_of_reconstructed_test"] = judge.accuracy(rebuilt, test.labels)
-    return figures | {"classifier": f"support vector machine on counts of {min(LEARNED, len(train))} recordings"}
+    return figures | {
+        "reference": "test",
+        "classifier": f"support vector machine on counts of {min(LEARNED, len(train))} recordings",
+    }
 
 
 def accuracy_score(evaluation: Evaluation) -> Figures:

@@ -27,5 +27,5 @@ class Protocol:
 PROTOCOLS: dict[str, Protocol] = {
     "standard": Protocol("standard", "test", PAPER_COUNT, 1_000),
     "fsvae": Protocol("fsvae", "test", PAPER_COUNT, 1_000, ("fad-paper", "fid", "reconstruction")),
-    "tts": Protocol("tts", "train", 50_000, 10_000, ("fid", "reconstruction")),
+    "tts": Protocol("tts", "train", 50_000, 10_000, ("fid", "realism", "reconstruction")),
 }

@@ -33,7 +33,7 @@ def realism(evaluation: Evaluation) -> dict[str, Any]:
         beside["reconstructed"] = [made[i] for i in shown]
         beside["recounted"] = [to_events(Frames(counts[i], edges[i]), seed=i, **rebuilt.placement) for i in shown]
     figures = recording_figures(generated, read(test), read(reference.recordings("train")), window, beside)
-    return figures | ({} if window is None else {"window": "{2}x{3}+{0}+{1}".format(*window)})
+    return figures | {"reference": "test"} | ({} if window is None else {"window": "{2}x{3}+{0}+{1}".format(*window)})
 
 
 def read(data: RecordingData) -> Labelled:
