@@ -91,11 +91,24 @@ def opened(dataset: str, path: Path, split: str) -> tuple[Inputs, NDArray[np.int
 
 
 def trained(dataset: str, inputs: Inputs, labels: NDArray[np.int64], seed: int) -> Judge:
-    """The classifier after its steps."""
+    """The classifier after its steps, with features of unit size."""
     form, steps = FORMS[dataset], STEPS_OF[dataset]
     with bar(f"training on {NAMES[dataset]}", steps) as progress:
         network = fit(new_classifier(form, seed), form, inputs, labels, steps, seed, lambda step, _: progress(step + 1))
-    return Judge(dataset, network, {})
+    return of_unit_features(Judge(dataset, network, {}), inputs)
+
+
+@torch.no_grad()
+def of_unit_features(judge: Judge, inputs: Inputs) -> Judge:
+    """The same classifier, whose features have a mean square of 1 over these inputs.
+
+    The kernel distance takes features for about that size. A ReLU lets a factor pass, so that logits stay as they are.
+    """
+    size, network = float(np.sqrt(np.square(judge(inputs).features.astype(np.float64)).mean())), judge.network
+    network.features.weight /= size
+    network.features.bias /= size
+    network.logits.weight *= size
+    return judge
 
 
 def accuracy(judge: Judge, inputs: Inputs, labels: NDArray[np.int64]) -> float:

@@ -3,8 +3,9 @@
     conv 16 - pool - conv 32 - conv 32 - pool - conv 64 - pool - linear D = features - ReLU - linear 10 = logits
 
 Convolutions are 3x3 with batch norm and ReLU. Features are taken before the ReLU: there they are nearer to the Gaussian
-that the Frechet distance assumes. Images enter as brightness in [0, 1]; recordings as square roots of event counts in
-four equal-time bins, each bin and polarity a channel, so that the judge sees in which saccade an event came.
+that the Frechet distance assumes; their mean square over the training items is 1. Images enter as brightness in [0, 1];
+recordings as square roots of event counts in four equal-time bins, each bin and polarity a channel, so that the judge
+sees in which saccade an event came.
 """
 
 from __future__ import annotations

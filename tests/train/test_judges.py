@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from neurogen.metrics import fitting
-from neurogen.metrics.classifier import load_classifier
+from neurogen.metrics.classifier import FORMS, Judge, load_classifier
 from neurogen.metrics.extractor import load_extractor
+from neurogen.metrics.fitting import new_classifier
 from tests.neurogen.data.image_sets import idx
 from tests.neurogen.metrics.bright_bars import bars
 from tests.neurogen.training.runs import make_recordings
@@ -47,6 +48,15 @@ def test_a_classifier_of_images_is_written_with_its_card(
     card = (tmp_path / "one" / "README.md").read_text()
     assert "- data: MNIST, 600 training items, 100 of the training part held out for validation, 100 test items" in card
     assert "- data licence: CC BY-SA 3.0" in card
+
+
+def test_features_get_a_mean_square_of_1_and_logits_stay() -> None:
+    judge, (images, _) = Judge("mnist", new_classifier(FORMS["mnist"], 0).eval(), {}), bars(50, 0)
+    before = judge(images)
+    after = classifier.of_unit_features(judge, images)(images)
+    assert np.square(after.features).mean() == pytest.approx(1, rel=1e-5)
+    assert np.square(before.features).mean() < 0.5
+    np.testing.assert_allclose(after.logits, before.logits, atol=1e-5)
 
 
 def test_a_classifier_of_recordings_is_written(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
