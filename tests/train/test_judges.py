@@ -38,7 +38,7 @@ def run(monkeypatch: pytest.MonkeyPatch, script: object, *arguments: object) -> 
 def test_a_classifier_of_images_is_written_with_its_card(
     digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier, "STEPS_OF", {"mnist": 40})
+    monkeypatch.setattr(classifier, "STEPS_OF", {"mnist": 25})
     monkeypatch.setattr(fitting, "BATCH", 32)
     for out in ("one", "two"):
         run(monkeypatch, classifier, "mnist", "--data", digits, "--out", tmp_path / out)

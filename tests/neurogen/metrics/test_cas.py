@@ -11,7 +11,7 @@ from neurogen.metrics.cas import classification_accuracy_score
 from neurogen.metrics.errors import MetricError
 from tests.neurogen.metrics.bright_bars import bars
 
-STEPS = 40
+STEPS = 25
 
 
 @pytest.fixture(autouse=True, scope="module")
