@@ -48,7 +48,14 @@ def card(name: str, description: dict[str, Any], commands: list[str], figures: l
     facts = [f"- {key}: {value}" for key, value in description["card"].items()]
     sampled = [f"neurogen sample {name} --count 64 --to gif,html,aedat4,png --out samples"]
     lines = [f"# {name}", "", what(description), "", *facts, "", "## Made by", "", *_block(commands), ""]
-    lines += ["## Use", "", *_block(sampled), "", *_block([f'neurogen.load("{name}").sample(16)'], "python"), ""]
+    lines += [
+        "## Use",
+        "",
+        *_block(sampled),
+        "",
+        *_block(["import neurogen", "", f'samples = neurogen.load("{name}").sample(16)'], "python"),
+        "",
+    ]
     for one in figures:
         lines += _measured(name, one)
     settings = {key: description[key] for key in SYSTEMS}
