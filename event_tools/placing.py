@@ -19,6 +19,7 @@ from event_tools.formats.blocks import in_order
 from event_tools.profile import RateCurve
 
 PLACEMENTS = ("uniform", "linear", "profile")
+POLARITIES = ("mixed", "runs")
 
 
 def to_events(
@@ -29,6 +30,7 @@ def to_events(
     anchor: bool | str = False,
     profile: RateCurve | None = None,
     unique: bool = False,
+    polarity: str = "mixed",
 ) -> Events:
     """A recording with exactly these counts: `to_frames(to_events(f), edges=f.edges) == f`.
 
@@ -37,7 +39,8 @@ def to_events(
     (see `crowded_cells`). anchor: "time" (or True) puts the first event on the first edge and the last on the last,
     "count" also the first of every bin on its edge, so that `to_frames(events, steps=T, by=anchor)` finds the same
     edges. unique: no two events at one microsecond; ties move on by 1 us each, which may take as much from the
-    refractory distance.
+    refractory distance. polarity: how ON and OFF events of a pixel and bin follow each other: mixed at random, or runs,
+    first all of one, as where one edge passes and then another.
     Events are sorted by (t, y, x, p). Raises ValueError for counts in a bin without width (except the closed last
     edge), for an anchor that the frames do not permit, and for unique where a bin has fewer microseconds than events.
     """
@@ -47,6 +50,8 @@ def to_events(
         raise ValueError(
             "expected a rate curve with placement=profile and only there; pass profile=RateCurve.measure(...)"
         )
+    if polarity not in POLARITIES:
+        raise ValueError(f"expected polarity to be {', '.join(POLARITIES)}, got {polarity!r}")
     if refractory_us < 0:
         raise ValueError(f"expected refractory_us from 0 up, got {refractory_us}")
     if anchor not in (False, True, "time", "count"):
@@ -64,7 +69,7 @@ def to_events(
     rng = np.random.Generator(np.random.Philox(key=seed))
     u, deal = rng.random(int(k.sum())), rng.random(int(k.sum()))
     t, p = np.empty(len(u), np.int64), np.empty(len(u), np.uint8)
-    sort_groups(u, deal, k, counts[bins, 0, ys, xs].astype(np.int64), p)
+    sort_groups(u, deal, k, counts[bins, 0, ys, xs].astype(np.int64), polarity == "runs", p)
     start, width = edges[bins], edges[bins + 1] - edges[bins]
     if placement == "linear":
         u = _towards_neighbours(u, per_pixel, bins, ys, xs, k)

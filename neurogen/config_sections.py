@@ -346,6 +346,8 @@ class RecordingConfig(Section):
     """Times within a bin; profile follows the training set's rate curve, kept in the model folder."""
     refractory_us: Natural = 0
     """Shortest time between events of one pixel, microseconds."""
+    polarity: Literal["mixed", "runs"] = "mixed"
+    """Order of ON and OFF events of a pixel within a bin: at random, or first all of one, as moving edges make them."""
     background: bool = False
     """Put back the events outside of what moves, which the codes do not carry: drawn from a map of their rates that is
     measured on the training recordings when the first stage is done, and kept in the model folder."""

@@ -220,6 +220,7 @@ class Model:
             noise = self.stored.background
             counts = np.stack([noise.added_to(c, int(s)) for c, s in zip(counts, seeds, strict=True)])
         placement: dict[str, Any] = {"placement": options.placement, "refractory_us": options.refractory_us}
+        placement["polarity"] = options.polarity
         if options.placement == "profile":
             placement["profile"] = RateCurve.from_dict(info.profile)
         return Samples(

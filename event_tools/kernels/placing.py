@@ -18,16 +18,26 @@ def sort_groups(
     deal: NDArray[np.float64],
     k: NDArray[np.int64],
     off: NDArray[np.int64],
+    runs: bool,
     p: NDArray[np.uint8],
 ) -> None:
-    """Sort draws within groups of k members; p = 0 for off[i] members of group i at random (by `deal`), else 1."""
+    """Sort draws within groups of k members; p = 0 for off[i] members of group i at random (by `deal`), else 1.
+
+    runs: the members of one polarity follow each other; which comes first is said by the group's first deal.
+    """
     order = np.empty(SHORT, np.int64)
     low = 0
     for i in range(len(k)):
         n = k[i]
         u, v, q = draws[low : low + n], deal[low : low + n], p[low : low + n]
         mixed = 0 < off[i] < n
-        if not mixed:
+        if mixed and runs:
+            mixed = False
+            if v[0] < 0.5:
+                q[: off[i]], q[off[i] :] = 0, 1
+            else:
+                q[: n - off[i]], q[n - off[i] :] = 1, 0
+        elif not mixed:
             q[:] = 0 if off[i] else 1
         if n > SHORT:
             u.sort()

@@ -25,6 +25,7 @@ WAYS = [
     {"refractory_us": 3},
     {"placement": "profile", "profile": HUMP, "refractory_us": 3},
     {"placement": "linear", "refractory_us": 10**6},
+    {"polarity": "runs", "refractory_us": 3},
 ]
 
 
@@ -304,6 +305,20 @@ def test_large_groups_are_laid_out_as_small_ones() -> None:
     assert abs(off.mean() - 500_000) < 3 * 290_000 / np.sqrt(300)  # polarities are dealt at random, not first all OFF
 
 
+def test_runs_order_the_polarities_of_a_pixel_and_bin_and_leave_the_times() -> None:
+    counts = np.random.default_rng(0).integers(0, 8, (1, 2, 6, 6))
+    counts[0, :, 0, 0], counts[0, :, 5, 5] = (30, 50), (0, 40)  # more than are sorted by insertion; of one polarity
+    frames = Frames(counts, np.array([0, 1_000_000]))
+    mixed, runs = (to_events(frames, seed=1, refractory_us=900, polarity=order) for order in ("mixed", "runs"))
+    assert np.array_equal(runs.t, mixed.t) and np.array_equal(runs.x, mixed.x) and np.array_equal(runs.y, mixed.y)
+    firsts = []
+    for y, x in np.argwhere((counts[0] > 0).all(0)):
+        p = runs.p[(runs.x == x) & (runs.y == y)]
+        assert np.count_nonzero(np.diff(p.astype(int))) == 1
+        firsts.append(int(p[0]))
+    assert 0.25 < np.mean(firsts) < 0.75  # either may come first
+
+
 def test_the_same_seed_gives_the_same_events_and_another_seed_others() -> None:
     frames = Frames(np.full((4, 2, 5, 5), 2), np.arange(5) * 1000)
     assert to_events(frames, seed=7) == to_events(frames, seed=7)
@@ -325,8 +340,15 @@ def test_the_frames_are_left_as_they_were() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"placement": "even"}, {"placement": "profile"}, {"profile": HUMP}, {"refractory_us": -1}, {"anchor": "number"}],
-    ids=["unknown placement", "profile without curve", "curve without profile", "negative time", "unknown anchor"],
+    [
+        {"placement": "even"},
+        {"placement": "profile"},
+        {"profile": HUMP},
+        {"refractory_us": -1},
+        {"anchor": "number"},
+        {"polarity": "on"},
+    ],
+    ids=["placement", "profile without curve", "curve without profile", "negative time", "anchor", "polarity"],
 )
 def test_wrong_requests_are_refused_in_a_sentence(arguments: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
