@@ -17,18 +17,18 @@ def figures(true: np.ndarray, expected: np.ndarray, rounded: np.ndarray, cut: in
 
 def test_errors_by_hand() -> None:
     """Two recordings of one bin and one polarity, four pixels in a row; 8 cells."""
-    true = np.array([[4, 0, 0, 0], [0, 0, 2, 0]]).reshape(2, 1, 1, 1, 4)
-    expected = np.array([[3.5, 0, 0, 0.6], [0, 0.4, 2, 0]]).reshape(true.shape)
-    rounded = np.array([[4, 0, 0, 1], [0, 0, 2, 0]]).reshape(true.shape)
+    true = np.array([[4, 0, 0, 0], [0, 0, 1, 0]]).reshape(2, 1, 1, 1, 4)
+    expected = np.array([[3.5, 0, 0, 0.6], [0, 0.4, 1, 0]]).reshape(true.shape)
+    rounded = np.array([[4, 0, 0, 1], [0, 0, 1, 0]]).reshape(true.shape)
     found = figures(true, expected, rounded, 1)
     assert found == pytest.approx(
         {
-            "variance_of_counts": (16 + 4) / 8 - (6 / 8) ** 2,
+            "variance_of_counts": (16 + 1) / 8 - (5 / 8) ** 2,
             "mse_counts_real": (0.25 + 0.36 + 0.16) / 8,
             "mse_counts_rounded": 1 / 8,
             "total_error": (1 / 4 + 0) / 2,
             "total_bias": (1 / 4 + 0) / 2,
-            "spurious": 1 / 7,  # the one event three pixels from the next true one
+            "spurious": 1 / 6,  # the one event three pixels from the next true one; beside a single one none is
             "cell_count_tv": 1 / 8,
         }
     )
