@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from neurogen.config import parse_config
 from neurogen.metrics import cost as cost_module
 from neurogen.metrics.cost import PartWork, cost, energies, work_of
 from neurogen.metrics.errors import MetricError
 from neurogen.metrics.operations import LayerWork, NeuronWork
 from neurogen.metrics.peak_memory import CLEAR, peak_memory, resident_peak
 from neurogen.model import Model
+from neurogen.models.prior import SpikingPrior
+from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.rates import firing_rates
 from tests.neurogen.tiny import awake, event_model, image_model
 
@@ -72,6 +76,47 @@ def test_figures_are_of_one_item() -> None:
         "spikes": 3,
         "ann_multiplies": (80 / 4 + 10) / 2,
     }
+
+
+def changed(stage1: dict[str, Any], prior: dict[str, Any] | None = None) -> Model:
+    """The tiny model of recordings with other settings, by section."""
+    stored = event_model().stored
+    values, of_prior = stored.stage1.model_dump(), stored.prior_config.model_dump()
+    config = parse_config(values | {name: values[name] | more for name, more in stage1.items()})
+    network = TTSVQVAE(config).eval()
+    if prior is None:
+        return Model(dataclasses.replace(stored, stage1=config, first_stage=network, prior=None, prior_config=None))
+    second = parse_config(of_prior | {"model": of_prior["model"] | prior})
+    own = SpikingPrior(second.model, second.neurons).eval()
+    return Model(dataclasses.replace(stored, stage1=config, first_stage=network, prior=own, prior_config=second))
+
+
+def test_with_spikes_for_codes_only_the_recording_is_multiplied() -> None:
+    prior = {"codes": 2, "bits": 4, "bits_in_turn": True, "code_steps": 4, "over": "joint", "neighbours": True}
+    parts = work_of(awake(changed({"codebook": {"kind": "spike"}}, prior)), recordings(2))
+    assert parts["encoder"].multiplying() == "encoder.stem.conv"
+    assert parts["decoder"].multiplying() == ""
+    assert "codebook.neuron" in parts["encoder"].neurons
+    assert {"in_turn", "in_turn.enter"} <= set(parts["prior"].multiplying().split(", "))
+    assert parts["prior"].layers["head"].multiplies == 2 * 64 * 16 * 4  # items, tokens, features, bits
+
+
+def test_a_prior_of_single_steps_is_counted_for_every_step_of_an_item() -> None:
+    prior = {"code_steps": 4, "over": "step"}
+    parts = work_of(awake(changed({"codebook": {"kind": "per_step"}}, prior)), recordings(2))
+    head = parts["prior"].layers["head"]
+    assert head.multiplies == 2 * 4 * 16 * 16 * 32  # items, steps, sites, features, rows
+    assert head.dense(parts["prior"].runs) == head.multiplies  # its own time steps are one
+    assert parts["encoder"].layers["codebook"].multiplies == 2 * 4 * 16 * 32 * 4  # latents of a step have 4 numbers
+
+
+def test_a_gated_model_multiplies_in_every_convolution() -> None:
+    gated = {"width": 32, "multipliers": [1, 2], "blocks": 1, "attention": [8], "latent": 8}
+    model = {"kind": "gated", "readout": "step", "gated": gated}
+    for part, work in work_of(changed({"model": model}), recordings(1)).items():
+        weighed = [name for name, layer in work.layers.items() if layer.connections]
+        assert weighed and not any(work.layers[name].accumulates for name in weighed), part
+        assert work.figures()["ann_multiplies"] < work.figures()["multiplies"]
 
 
 def test_energy_is_09_picojoules_an_accumulate_and_46_a_multiplication() -> None:
