@@ -126,8 +126,8 @@ def _fill(
 
 def _filming_note(sensor: tuple[int, int]) -> str:
     return (
-        f"The model made images (images/, samples.png, samples.npz). The recordings are {NOTE}, on a sensor of "
-        f"{sensor[0]}x{sensor[1]} pixels, each with the seed that index.csv says; no event was made by the network.\n"
+        f"The model made images. The recordings are these {NOTE}, on a sensor of {sensor[0]}x{sensor[1]} pixels, "
+        "each with its sample's seed; no event was made by the network.\n"
     )
 
 

@@ -103,9 +103,7 @@ def pack(
         _keep_losses(out / name, folder, sha256)
         size = sum(path.stat().st_size for path in folder.iterdir())
         if size >= LARGEST:
-            raise PackError(
-                f"expected {name} below {LARGEST / 1e6:.0f} MB, got {size / 1e6:.2f}; train a smaller one"
-            )
+            raise PackError(f"expected {name} below {LARGEST / 1e6:.0f} MB, got {size / 1e6:.2f}; train a smaller one")
         shutil.rmtree(out / name, ignore_errors=True)
         os.replace(folder, out / name)
     return out / name
