@@ -22,7 +22,7 @@ from neurogen.data import DataError, open_data
 from neurogen.metrics.classifier import FORMS, STEPS, Inputs, Judge, central, load_classifier
 from neurogen.metrics.fitting import BATCH, SHIFT, fit, new_classifier
 from neurogen.metrics.weights_folder import write_card, write_weights
-from neurogen.model_folder import DATA_LICENCES
+from neurogen.model_card import DATA_LICENCES
 from neurogen.progress import bar
 
 STEPS_OF = {"mnist": 3600, "fashion": 4500, "nmnist": 400}

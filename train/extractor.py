@@ -25,7 +25,7 @@ from neurogen.metrics.extractor import DATASETS, load_extractor
 from neurogen.metrics.fitting import rate
 from neurogen.metrics.frechet import frechet_distance, moments
 from neurogen.metrics.weights_folder import write_card, write_weights
-from neurogen.model_folder import DATA_LICENCES
+from neurogen.model_card import DATA_LICENCES
 from neurogen.progress import bar
 from train.classifier import HELD_OUT, NAMES, SPLITS, opened, processor
 

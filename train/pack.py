@@ -26,7 +26,8 @@ import yaml
 from safetensors.torch import load, save
 
 from neurogen import pretrained
-from neurogen.model_folder import DATA_LICENCES, StoredModel, load_model, save_model, settings_digest
+from neurogen.model_card import DATA_LICENCES
+from neurogen.model_folder import StoredModel, load_model, save_model, settings_digest
 from train.card import card, command, portable, without_paths
 from train.first_losses import FILE as LOSSES
 from train.hardware import cpu_name

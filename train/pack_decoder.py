@@ -18,7 +18,7 @@ from typing import Any
 from neurogen import pretrained
 from neurogen.exporting import ExportOptions, export_model, summary
 from neurogen.model import Model, load
-from neurogen.model_folder import DATA_LICENCES
+from neurogen.model_card import DATA_LICENCES
 
 KEPT = ("decoder.net", "decoder.net.json", "decoder.nir", "report.json")
 

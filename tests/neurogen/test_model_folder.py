@@ -11,7 +11,8 @@ import yaml
 
 import neurogen
 from neurogen.config import DataConfig
-from neurogen.model_folder import DATA_LICENCES, ModelFolderError, load_model
+from neurogen.model_card import DATA_LICENCES
+from neurogen.model_folder import ModelFolderError, load_model
 from neurogen.neurons import LIF
 from tests.neurogen.tiny import event_model, image_model
 
