@@ -16,6 +16,8 @@ import typer
 
 from event_tools.cli import app as events_app
 from event_tools.command import run_command, tell
+from neurogen import cli_about
+from neurogen.cli_options import AsJson, Device, ModelPath, Overrides
 
 app = typer.Typer(
     name="neurogen",
@@ -26,13 +28,6 @@ app = typer.Typer(
     epilog="Example: neurogen demo",
 )
 app.add_typer(events_app, name="events", help="Event recordings: read, write, bin, place, filter and show them.")
-
-ModelPath = Annotated[
-    str, typer.Argument(help="A name that `neurogen models` lists, a run or a model folder.", show_default=False)
-]
-Overrides = Annotated[Optional[list[str]], typer.Argument(help="section.key=value, any number of them.")]  # noqa: UP045
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 
 
 def main() -> None:
@@ -209,69 +204,6 @@ def export_command(
     _print_figures(figures if as_json else summary(figures, out), as_json)
 
 
-@app.command(epilog="Example: neurogen plot runs/digits")
-def plot(
-    model: ModelPath,
-    out: Annotated[Optional[Path], typer.Option(help="Folder for the pictures; else RUN/pictures.")] = None,  # noqa: UP045
-    data: Annotated[Optional[Path], typer.Option(help="Data to read instead of the model's own.")] = None,  # noqa: UP045
-) -> None:
-    """Draw a run's losses, and a model's codes, time cells, membranes and firing rates."""
-    from neurogen.plots.command import plot_all
-
-    for path in plot_all(model, out, data, lambda said: tell("neurogen", said)):
-        typer.echo(str(path))
-
-
-@app.command(epilog="Example: neurogen info tts_vqvae/nmnist --json")
-def info(
-    what: Annotated[str, typer.Argument(help="A configuration, a shipped model's name, a run or a model folder.")],
-    overrides: Overrides = None,
-    as_json: AsJson = False,
-) -> None:
-    """Count parameters and print all settings; needs no data, first stage or GPU."""
-    from neurogen import pretrained
-    from neurogen.description import describe
-    from train import find_config
-
-    trained = Path(what).is_dir() or pretrained.find(what) is not None
-    description = describe(what if trained else find_config(what), overrides or ())
-    if as_json:
-        typer.echo(json.dumps(description))
-        return
-    for part, number in description["parameters"].items():
-        typer.echo(f"{part:<10} {number:>12,} parameters")
-    import yaml
-
-    typer.echo(yaml.safe_dump(description["config"], sort_keys=False), nl=False)
-
-
-@app.command(epilog="Example: neurogen configs")
-def configs() -> None:
-    """List the configurations that `train` and `info` know by name."""
-    from train import config_names
-
-    for name in config_names():
-        typer.echo(name)
-
-
-@app.command(epilog="Example: neurogen models --json")
-def models(as_json: AsJson = False) -> None:
-    """List what ships: models that sample, classifiers, extractors, decoders for chips."""
-    import dataclasses
-
-    from neurogen import pretrained
-
-    shipped = pretrained.listing()
-    if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(one) for one in shipped]))
-        return
-    for one in shipped:
-        typer.echo(f"{one.name:<20} {one.size / 1e6:4.1f} MB  {one.what}")
-        for line in (one.figures, f"data: {one.licence}" if one.licence else ""):
-            if line:
-                typer.echo(f"{'':<30}{line}")
-
-
 @app.command(epilog="Example: neurogen demo --data N-MNIST.zip")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo leaves.")] = Path("runs/demo"),
@@ -285,15 +217,6 @@ def demo(
     _tune()
     figures = run_demo(out, find_config, data)
     _print_figures(figures, as_json)
-
-
-@app.command(epilog="Example: neurogen doctor --json")
-def doctor(as_json: AsJson = False) -> None:
-    """What this machine has, which backend each neuron will use, and why not the others."""
-    from neurogen.doctor import examine
-
-    report = examine()
-    typer.echo(report.to_json() if as_json else report.to_text())
 
 
 def label_index(classes: tuple[str, ...], label: str | None) -> int | None:
@@ -320,6 +243,8 @@ def _tune() -> None:
 
     tune_allocator()
 
+
+cli_about.add_to(app)
 
 if __name__ == "__main__":
     main()
