@@ -90,7 +90,12 @@ def _of_few_items(folder: Path, out: Path, data: Path | None) -> Path:
     few = {"limit": PRIOR_ITEMS} | ({} if data is None else {"path": str(data)})
     stage1 = stored.stage1.model_copy(update={"data": stored.stage1.data.model_copy(update=few)})
     return save_model(
-        out, stage1=stage1, first_stage=stored.first_stage, scaling=stored.scaling, data_info=stored.data_info
+        out,
+        stage1=stage1,
+        first_stage=stored.first_stage,
+        scaling=stored.scaling,
+        data_info=stored.data_info,
+        background=stored.background,
     )
 
 
