@@ -9,7 +9,6 @@ at once, at the end. Writes a folder of weights and its card.
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from neurogen.metrics.fitting import BATCH, SHIFT, fit, new_classifier
 from neurogen.metrics.weights_folder import write_card, write_weights
 from neurogen.model_card import DATA_LICENCES
 from neurogen.progress import bar
+from train.hardware import cpu_name
 
 STEPS_OF = {"mnist": 3600, "fashion": 4500, "nmnist": 400}
 SPLITS = ("train", "validation", "test")
@@ -59,7 +59,7 @@ def main() -> None:
         "data": f"{NAMES[options.dataset]}, {len(train[1]):,} training items, {len(validation[1]):,} of the training "
         f"part held out for validation, {len(test[1]):,} test items",
         "training": f"{STEPS_OF[options.dataset]:,} steps of {BATCH}, shifts of up to {SHIFT} pixels",
-        "wall time": f"{seconds:.0f} s on one core of a CPU shared with other work ({processor()})",
+        "wall time": f"{seconds:.0f} s on one core of a CPU shared with other work ({cpu_name()})",
         "torch": torch.__version__,
         "data licence": DATA_LICENCES[options.dataset],
         "code licence": "Apache-2.0",
@@ -114,13 +114,6 @@ def of_unit_features(judge: Judge, inputs: Inputs) -> Judge:
 def accuracy(judge: Judge, inputs: Inputs, labels: NDArray[np.int64]) -> float:
     """Share of the items given their label."""
     return float((judge(inputs).predicted == labels).mean())
-
-
-def processor() -> str:
-    """The CPU's name."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

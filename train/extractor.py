@@ -27,7 +27,8 @@ from neurogen.metrics.frechet import frechet_distance, moments
 from neurogen.metrics.weights_folder import write_card, write_weights
 from neurogen.model_card import DATA_LICENCES
 from neurogen.progress import bar
-from train.classifier import HELD_OUT, NAMES, SPLITS, opened, processor
+from train.classifier import HELD_OUT, NAMES, SPLITS, opened
+from train.hardware import cpu_name
 
 EPOCHS = 2
 BATCH = 128
@@ -80,7 +81,7 @@ def main() -> None:
         "data": f"{NAMES[options.dataset]}, {len(train):,} training images, {HELD_OUT[options.dataset]:,} of the "
         f"training part held out",
         "training": f"{EPOCHS} epochs in batches of {BATCH}",
-        "wall time": f"{seconds:.0f} s on one core of a CPU shared with other work ({processor()})",
+        "wall time": f"{seconds:.0f} s on one core of a CPU shared with other work ({cpu_name()})",
         "torch": torch.__version__,
         "data licence": DATA_LICENCES[options.dataset],
         "code licence": "Apache-2.0",
