@@ -18,7 +18,7 @@ from train import find_config
 
 SYSTEMS = {"first_stage": "tts_vqvae", "prior": "prior"}
 NOT_SAID = {"data.path", "data.download", "data_path", "first_stage", "device"}  # by a command: the machine's own
-ABSOLUTE = re.compile(r"(?<![\w.])(?:/[\w.@+-]+){2,}")
+ABSOLUTE = re.compile(r"(?<![\w./])(?:/[\w.@+-]+){2,}")
 
 
 def portable(config: Config) -> Config:

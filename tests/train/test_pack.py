@@ -170,3 +170,8 @@ def test_what_a_user_saves_of_it_may_be_edited(packed: Path, tmp_path: Path) -> 
 def test_only_absolute_paths_are_cut() -> None:
     said = {"a": "32x32, PIL bilinear", "b": ["at /x/y/z.pth", "n/m and/or"], "c": 1.5, "d": "runs/mine"}
     assert without_paths(said) == {**said, "b": ["at z.pth", "n/m and/or"]}
+
+
+def test_an_address_on_the_web_is_no_path() -> None:
+    said = "expected it from https://example.org/weights/of-all.pth at /home/me/cache/of-all.pth"
+    assert without_paths(said) == "expected it from https://example.org/weights/of-all.pth at of-all.pth"
