@@ -1,7 +1,7 @@
 """A system's configuration: its sections together, from a YAML file plus `section.key=value` overrides.
 
 Strict models check it: an unknown key is refused with its dotted path and the nearest known name, a wrong value with
-what was expected. The settings themselves stand in `config_sections`.
+what was expected. The settings themselves stand in `config_data`, `config_networks` and `config_training`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,18 @@ from typing import Any, Literal
 import yaml
 from pydantic import ValidationError, model_validator
 
+from neurogen.config_data import DataConfig, RecordingConfig
 from neurogen.config_errors import sentence, shown
-from neurogen.config_sections import (
+from neurogen.config_networks import (
     CodebookConfig,
-    DataConfig,
     GatedConfig,
-    LossConfig,
     ModelConfig,
-    Natural,
     NeuronConfig,
     PriorModelConfig,
-    RecordingConfig,
-    Section,
-    Seed,
     SpikingConfig,
-    TrainConfig,
 )
+from neurogen.config_section import Natural, Section, Seed
+from neurogen.config_training import LossConfig, TrainConfig
 from neurogen.plain_yaml import parse_yaml, reason
 
 __all__ = [
