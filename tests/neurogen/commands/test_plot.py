@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.neurogen.test_cli import Command, refused, run  # noqa: F401 (a fixture)
+from tests.neurogen.commands.answers import Command, refused
 from tests.neurogen.tiny import event_model
 
 
-def test_what_cannot_be_drawn_is_refused_in_one_sentence(run: Command, tmp_path: Path) -> None:  # noqa: F811
+def test_what_cannot_be_drawn_is_refused_in_one_sentence(run: Command, tmp_path: Path) -> None:
     folder = event_model().save(tmp_path / "model")
     assert "expected --out FOLDER" in refused(run("plot", str(folder)))
     assert "expected a" in refused(run("plot", str(tmp_path / "nothing"), "--out", str(tmp_path / "out")))
@@ -23,7 +23,7 @@ def test_what_cannot_be_drawn_is_refused_in_one_sentence(run: Command, tmp_path:
 
 
 def test_the_paths_of_the_pictures_are_the_answer(
-    run: Command,  # noqa: F811
+    run: Command,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
