@@ -18,6 +18,7 @@ from neurogen.model import Model, load
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.sampling import OutputError
 from neurogen.training import train_run
+from tests.neurogen.chip_spikes import check_layers
 from tests.neurogen.training.runs import make_recordings, stage1_config
 
 FILES = {"decoder.net", "decoder.net.json", "decoder.nir", "samples.npz", "report.json", "report.html"}
@@ -43,14 +44,8 @@ def test_it_leaves_both_files_the_samples_and_the_report(exported: Path) -> None
 
 
 def test_the_file_spikes_as_the_samples_beside_it_say(exported: Path) -> None:
-    chip = export.read_netx(exported / "decoder.net")
     with np.load(exported / "samples.npz") as stored:
-        names = [layer.name for layer in chip.layers]
-        found = export.simulate(chip, stored["spikes"], names)
-        for index, layer in enumerate(chip.layers):
-            frames = stored[f"layer{index}"]
-            own = frames.reshape(*frames.shape[:2], -1)[:, :, layer.layout.places()]
-            assert np.array_equal(own.reshape(found[layer.name].shape), found[layer.name])
+        check_layers(export.read_netx(exported / "decoder.net"), stored)
 
 
 def test_the_report_compares_real_test_items_three_ways(exported: Path, model: Model) -> None:

@@ -17,6 +17,7 @@ from neurogen.blocks import fold
 from neurogen.exporting import settled
 from neurogen.model import Model, load
 from neurogen.models.on_chip import decoder_half
+from tests.neurogen.chip_spikes import check_layers
 from tests.neurogen.tiny import event_model
 from tests.neurogen.training.runs import make_recordings
 from train.pack_decoder import pack_decoder
@@ -75,14 +76,7 @@ def _check(model: Model, folder: Path) -> None:
         rows = fold(stage.post_quant_conv, stage.codebook.lookup(codes)).clone()
         own = half.module(rows)
         chip = export.quantise(settled(export.read(half.module, rows), half), rows.numpy())
-    expected = samples(chip, rows.numpy())
-    read = export.read_netx(folder / "decoder.net")
-    names = [layer.name for layer in read.layers]
-    found = export.simulate(read, expected["spikes"], names)
-    for index, layer in enumerate(read.layers):
-        frames = expected[f"layer{index}"]
-        wanted = frames.reshape(*frames.shape[:2], -1)[:, :, layer.layout.places()]
-        assert np.array_equal(wanted.reshape(found[layer.name].shape), found[layer.name])
+    check_layers(export.read_netx(folder / "decoder.net"), samples(chip, rows.numpy()))
     assert 0.02 < float(own.mean()) < 0.9  # otherwise the comparison would say little
     with torch.inference_mode():
         spikes = export.read_nir(folder / "decoder.nir")(rows)
