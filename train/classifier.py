@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,23 +27,14 @@ from neurogen.progress import bar
 from train.hardware import cpu_name
 
 STEPS_OF = {"mnist": 3600, "fashion": 4500, "nmnist": 400}
+Split = tuple[Inputs, NDArray[np.int64]]
 SPLITS = ("train", "validation", "test")
 HELD_OUT = {"mnist": 5000, "fashion": 5000, "nmnist": 100}
 NAMES = {"mnist": "MNIST", "fashion": "Fashion-MNIST", "nmnist": "N-MNIST"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", choices=FORMS)
-    parser.add_argument("--data", type=Path, required=True, help="folder of idx files, or N-MNIST's folder or archive")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    torch.set_num_threads(1)  # another number of threads rounds differently
-    try:
-        train, validation, test = (opened(options.dataset, options.data, split) for split in SPLITS)
-    except DataError as error:
-        parser.exit(2, f"{error}\n")
+    options, (train, validation, test) = asked(__doc__, FORMS)
     started = time.perf_counter()
     judge = trained(options.dataset, *train, options.seed)
     seconds = time.perf_counter() - started
@@ -73,7 +65,22 @@ def main() -> None:
     print({"folder": str(folder), "seconds": round(seconds), **load_classifier(folder).measured})
 
 
-def opened(dataset: str, path: Path, split: str) -> tuple[Inputs, NDArray[np.int64]]:
+def asked(description: str | None, datasets: Iterable[str]) -> tuple[argparse.Namespace, list[Split]]:
+    """What was asked for of a script that trains a judge, and the splits of its data set; ends with 2 without them."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=tuple(datasets))
+    parser.add_argument("--data", type=Path, required=True, help="folder of idx files, or N-MNIST's folder or archive")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # another number of threads rounds differently
+    try:
+        return options, [opened(options.dataset, options.data, split) for split in SPLITS]
+    except DataError as error:
+        parser.exit(2, f"{error}\n")
+
+
+def opened(dataset: str, path: Path, split: str) -> Split:
     """(inputs, labels) of train, validation or test."""
     form = FORMS[dataset]
     config = DataConfig(

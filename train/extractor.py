@@ -9,7 +9,6 @@ weights are stored in float16, and the folder is read back before distances are 
 
 from __future__ import annotations
 
-import argparse
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from neurogen.data import DataError
 from neurogen.metrics.autoencoder_distance import WIDTHS, AutoencoderFeatures, autoencoder_features, resized
 from neurogen.metrics.extractor import DATASETS, load_extractor
 from neurogen.metrics.fitting import rate
@@ -27,7 +25,7 @@ from neurogen.metrics.frechet import frechet_distance, moments
 from neurogen.metrics.weights_folder import write_card, write_weights
 from neurogen.model_card import DATA_LICENCES
 from neurogen.progress import bar
-from train.classifier import HELD_OUT, NAMES, SPLITS, opened
+from train.classifier import HELD_OUT, NAMES, asked
 from train.hardware import cpu_name
 
 EPOCHS = 2
@@ -55,17 +53,8 @@ class Decoder(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", choices=DATASETS)
-    parser.add_argument("--data", type=Path, required=True, help="folder of idx files")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    torch.set_num_threads(1)  # another number of threads rounds differently
-    try:
-        train, validation, test = (opened(options.dataset, options.data, split)[0] for split in SPLITS)
-    except DataError as error:
-        parser.exit(2, f"{error}\n")
+    options, splits = asked(__doc__, DATASETS)
+    train, validation, test = (images for images, _ in splits)
     started = time.perf_counter()
     network, error = trained(train, validation, options.seed)
     seconds = time.perf_counter() - started
