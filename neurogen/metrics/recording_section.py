@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from event_tools import Events, Frames, to_events
-from neurogen.data import RecordingData
 from neurogen.metrics.evaluation import Evaluation
 from neurogen.metrics.recordings import Labelled, central_window, recording_figures
+from neurogen.metrics.sources import Generated
 
-MOST = 2_000  # real recordings of a split that are read, evenly chosen
+MOST = 2_000  # real recordings of a split that are compared, evenly chosen
 
 
 def realism(evaluation: Evaluation) -> dict[str, Any]:
@@ -32,14 +32,15 @@ def realism(evaluation: Evaluation) -> dict[str, Any]:
         made, shown = rebuilt.recordings(test), evenly(len(test))
         beside["reconstructed"] = [made[i] for i in shown]
         beside["recounted"] = [to_events(Frames(counts[i], edges[i]), seed=i, **rebuilt.placement) for i in shown]
-    figures = recording_figures(generated, read(test), read(reference.recordings("train")), window, beside)
+    real = (some_of(evaluation.real_recordings(split)) for split in ("test", "train"))
+    figures = recording_figures(generated, *real, window, beside)
     return figures | {"reference": "test"} | ({} if window is None else {"window": "{2}x{3}+{0}+{1}".format(*window)})
 
 
-def read(data: RecordingData) -> Labelled:
-    """Real recordings of a split with their labels."""
-    index = evenly(len(data))
-    return Labelled([data.recording(i) for i in index], data.labels[index])
+def some_of(real: Generated) -> Labelled:
+    """At most MOST real recordings with their labels."""
+    assert real.recordings is not None
+    return Labelled(real.recordings, real.labels).chosen(evenly(len(real.recordings)))
 
 
 def evenly(items: int) -> list[int]:
