@@ -5,7 +5,7 @@
 Recording n of N-MNIST shows MNIST's image n - 1, so that each real recording has a simulated twin. One JSON line a
 figure, for the preset and for the simulator's default path and camera: the correlation of their event counts in
 bins of 25 ms, averaged over recordings, and the distances of `event_tools.realism`, beside those of real ones to each
-other. The preset was fitted to the first 12 to 30 of these recordings by a search over its numbers.
+other. The preset was fitted to the first 12 to 30 of these recordings by a search that is not kept here.
 """
 
 from __future__ import annotations

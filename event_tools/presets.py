@@ -1,7 +1,8 @@
 """Simulated stand-ins for data sets that were recorded from pictures on a monitor: sensor, motion, names of files.
 
 nmnist       34x34, three saccades of 102 ms; Train/<label>/<n>.bin (Orchard et al. 2015); path, camera and polarity
-             fitted to real recordings of known digits (benchmarks/simulated_nmnist.py)
+             were searched for, so that counts come near real recordings of the same digits; how near they are is what
+             benchmarks/simulated_nmnist.py prints
 dvs_cifar10  CIFAR10-DVS (Li et al. 2017, doi 10.3389/fnins.2017.00309): a DVS128 before a monitor on which a CIFAR-10
              image, enlarged to 512x512, moves repeatedly along one closed smooth path of four sides, six times round;
              <label>/cifar10_<label>_<n>.aedat

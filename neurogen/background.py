@@ -1,15 +1,15 @@
 """The background noise of a sensor, which a first stage drops and sampling may put back.
 
-Real recordings have events where nothing moves: in N-MNIST 2 % of them have no neighbour in their bin, nine in ten of
-these are ON, and a tenth comes from one pixel. A few codes cannot say where, and rounding takes the rest. The map says
-how many events a training recording has, in the mean, in a quiet cell: one (bin, polarity, pixel) in which, and in
-whose 8 neighbours, the first stage makes none.
+Real recordings have events where nothing moves, of one polarity more than of the other and many of them from few
+pixels. A few codes cannot say where, and rounding takes the rest. The map says how many events a training recording
+has, in the mean, in a quiet cell: one (bin, polarity, pixel) in which, and in whose 8 neighbours, the first stage makes
+none.
 
     rate[t, p, y, x] = bins[t, p] pixels[p, y, x]
     pixels = (missed + PRIOR) / (expected + PRIOR), expected: what `bins` alone gives the pixel's quiet cells
 
-On held-out recordings this product has a higher likelihood than one rate a cell (most cells have too few events) and
-than smoothed maps (the neighbours of a hot pixel are not hot).
+A product, since most cells have too few events for a rate of their own; not smoothed, since the neighbours of a hot
+pixel are not hot.
 """
 
 from __future__ import annotations

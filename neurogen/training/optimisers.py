@@ -14,7 +14,7 @@ from neurogen.training.errors import TrainingError
 
 FINAL_SHARE = 0.02  # of lr, at the end of the cosine
 DECAYED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-MUON_SHARE = 3.0  # of lr, for Muon's matrices: orthogonal updates bear longer steps than AdamW's (docs/results.md)
+MUON_SHARE = 3.0  # of lr, for Muon's matrices: orthogonal updates bear longer steps than AdamW's
 
 
 class Together:
