@@ -23,6 +23,7 @@ from neurogen.config_networks import (
     SpikingConfig,
 )
 from neurogen.config_section import Natural, Section, Seed
+from neurogen.config_system import RECORDINGS, SystemConfig
 from neurogen.config_training import LossConfig, TrainConfig
 from neurogen.plain_yaml import parse_yaml, reason
 
@@ -49,32 +50,21 @@ __all__ = [
 ]
 
 
-RECORDINGS = ("digits", "nmnist", "recordings", "dvs_cifar10")  # names of data that are recordings; others are images
-CHANNELS = {"mnist": (1,), "fashion": (1,), "cifar10": (3,)}  # of images; other pictures are decoded grey or RGB
-
-
 class ConfigError(ValueError):
     """A configuration that cannot be used; the text is one sentence that says why and what to do."""
 
 
-class StageOneConfig(Section):
+class StageOneConfig(SystemConfig):
     """A temporal-codebook VQ-VAE and how it is trained."""
 
     system: Literal["tts_vqvae"]
     """Which system this configures."""
-    seed: Seed = 42
-    """Seed of weights, data order and noise."""
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
     quantise: bool = False
     """Whether weights stay on a chip's 8-bit grid from the first step on, so that export loses nothing."""
-    data: DataConfig
     model: ModelConfig = ModelConfig()
     neurons: NeuronConfig = NeuronConfig()
     codebook: CodebookConfig = CodebookConfig()
     losses: LossConfig = LossConfig()
-    train: TrainConfig = TrainConfig()
-    recording: RecordingConfig = RecordingConfig()
 
     @model_validator(mode="after")
     def _fits(self) -> StageOneConfig:
@@ -92,28 +82,12 @@ class StageOneConfig(Section):
                 "quantise=true does not go with model.kind=gated, whose layers exchange real values that no chip "
                 "takes; take model.kind=spiking or leave quantise out"
             )
-        event = self.model.coding == "event"
+        event = self.makes_recordings
         if event != (self.model.readout in ("step", "all")):
             raise ValueError(
                 f"model.readout={self.model.readout} does not go with model.coding={self.model.coding}; "
                 f"take {'step or all' if event else 'mean, sum, last or decay'}"
             )
-        if event != (self.data.name in RECORDINGS):
-            wanted = f"a data set of recordings ({', '.join(RECORDINGS)})" if event else "one of images"
-            raise ValueError(
-                f"model.coding={self.model.coding} does not go with data.name={self.data.name}; "
-                f"take {wanted} or model.coding={'direct' if event else 'event'}"
-            )
-        channels = CHANNELS.get(self.data.name, (2,) if event else (1, 3))
-        if self.data.channels not in channels:
-            raise ValueError(
-                f"expected data.channels={' or '.join(map(str, channels))} for data.name={self.data.name}, "
-                f"got {self.data.channels}"
-            )
-        if self.data.fit == "sum" and not event:
-            raise ValueError("data.fit=sum adds up event counts; take crop, resize, adm, fsvae148 or none for images")
-        if self.data.fit in ("adm", "fsvae148") and event:
-            raise ValueError(f"data.fit={self.data.fit} is for images; take crop, resize, sum or none for recordings")
         if self.losses.r1 and self.losses.discriminator_norm == "batch":
             raise ValueError(
                 "losses.r1 does not go with losses.discriminator_norm=batch, through which an image's gradient reaches "
@@ -180,7 +154,7 @@ def parse_config(values: dict[str, Any], source: str = "configuration") -> Confi
 
 def dump_config(config: Config) -> str:
     """The configuration as YAML that `load_config` reads back to an equal object."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    return yaml.safe_dump({"system": config.system, **config.model_dump(mode="json")}, sort_keys=False)
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

@@ -122,7 +122,9 @@ def test_a_size_that_the_network_cannot_halve_is_refused_with_the_multiple() -> 
 
 
 def test_frames_from_steps_are_refused_for_images() -> None:
-    assert "model.readout=step does not go with model.coding=direct" in refusal(model={"coding": "direct"})
+    assert "model.readout=step does not go with model.coding=direct" in refusal(
+        data={"name": "mnist", "channels": 1}, model={"coding": "direct"}
+    )
 
 
 def test_event_coding_is_refused_for_images() -> None:
