@@ -1,0 +1,11 @@
+"""The network of a configuration of one network: FSVAE, its twin VAE, the generators of GANs, SAE."""
+
+from __future__ import annotations
+
+from neurogen.config_system import SystemConfig
+from neurogen.models.latent_network import LatentNetwork
+
+
+def make_network(config: SystemConfig) -> LatentNetwork:
+    """A fresh network; raises ValueError for settings that it cannot be built of."""
+    raise ValueError(f"expected a system of one network, got {type(config).__name__}")
