@@ -86,7 +86,7 @@ def measure(model: Model, data: dict[str, RecordingData]) -> tuple[dict[str, obj
     bits = {split: bits_per_item(model, part) for split, part in data.items()}
     figures: dict[str, object] = {
         "parameters": [
-            sum(p.numel() for p in part.parameters()) for part in (model.stored.first_stage, model.stored.prior)
+            sum(p.numel() for p in part.parameters()) for part in (model.stored.network, model.stored.prior)
         ],
         "bits_per_site": bits_per_site(model),
         "use": use_figures(model.code_form.items_first(codes), model.code_form),
@@ -187,7 +187,7 @@ def probes(model: Model, test: RecordingData, codes: Tensor, look: Looks) -> dic
 @torch.inference_mode()
 def decoded_rows(model: Model, codes: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     """Decode codes whose slices over time, (T, n, D, h, w), were changed on the way."""
-    stage, parts = model.stored.first_stage, []
+    stage, parts = model.stored.network, []
     for part in codes.split(CHUNK, model.code_form.item_axis):
         functional.reset_net(stage)
         rows = change(stage.codebook.lookup(part.to(model.device)).contiguous())

@@ -99,15 +99,18 @@ def sample(
     from neurogen.sampling import check_formats, check_free, write_samples
     from neurogen.training.device import choose_device
     from neurogen.training.distributed import processes, rank
+    from neurogen.two_stage_model import TwoStageModel
 
     _tune()
     check_free(out)
     with processes(choose_device(device)) as own_device:
         leads, loaded = rank() == 0, load(model, str(own_device))
         formats = check_formats([name.strip() for name in to.split(",") if name.strip()], loaded.makes_recordings)
-        if leads and loaded.stored.prior is not None and not loaded.conditional:
-            tell("neurogen", "this prior knows no labels: those of its samples are drawn by chance and say nothing")
+        if leads and loaded.generates and not loaded.conditional:
+            tell("neurogen", "this model knows no labels: those of its samples are drawn by chance and say nothing")
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        if not isinstance(loaded, TwoStageModel):
+            options = refuse_options_of_codes(options, loaded.config.system)
         index = label_index(loaded.classes, label)
         with bar("sampling", count if leads else None) as progress:
             samples = loaded.sample(count, index, seed, progress=progress, together=True, **options)
@@ -228,6 +231,17 @@ def label_index(classes: tuple[str, ...], label: str | None) -> int | None:
     if label.isdigit() and int(label) < len(classes):
         return int(label)
     raise ValueError(f"expected --label to be one of {', '.join(classes)}, got {label}")
+
+
+def refuse_options_of_codes(options: dict[str, Any], system: str) -> dict[str, Any]:
+    """No options; raises ValueError where one of those that say how codes are drawn was given to a system without."""
+    for name, unset in {"temperature": 1.0, "top_k": None, "top_p": None}.items():
+        if options[name] != unset:
+            raise ValueError(
+                f"expected no --{name.replace('_', '-')} for {system}, whose samples are not drawn code by code, got "
+                f"{options[name]}; leave it out"
+            )
+    return {}
 
 
 def _print_figures(figures: dict[str, Any], as_json: bool) -> None:

@@ -110,7 +110,7 @@ def _measure(
         generated_codes=samples.codes,
         real_codes=model.encode(some(CODED)).numpy(),
         realism=rows,
-        rates=firing_rates(model.stored.first_stage, some(RATED)),
+        rates=firing_rates(model.stored.network, some(RATED)),
         runs={"first stage": out / "first_stage", "prior": out / "prior"},
     )
     return report, figures

@@ -39,12 +39,12 @@ def build_on_meta(config: Config) -> TTSVQVAE | SpikingPrior:
 
 def _describe_model(folder: Path) -> dict[str, Any]:
     stored = load_model(folder)
-    counts = parameter_counts(stored.first_stage)
+    counts = parameter_counts(stored.network)
     if stored.prior is not None:
         prior = parameter_counts(stored.prior)["prior"]
         counts |= {"prior": prior, "total": counts["total"] + prior}
     config = {
-        "first_stage": stored.stage1.model_dump(mode="json"),
+        "first_stage": stored.config.model_dump(mode="json"),
         "prior": None if stored.prior_config is None else stored.prior_config.model_dump(mode="json"),
         "card": stored.card,
     }

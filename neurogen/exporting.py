@@ -80,7 +80,7 @@ def export_model(
     """
     options = options or ExportOptions()
     check_free(out)
-    stage = model.stored.first_stage
+    stage = model.stored.network
     half = _part(stage, options)
     config = model.config.data if data is None else model.config.data.model_copy(update={"path": str(data)})
     test = open_data(config, model.config.model.steps, "test", scaling=model.stored.scaling)
@@ -167,8 +167,7 @@ def _pictures(model: Model, x: Tensor, values: dict[str, Tensor], labels: NDArra
     """One strip of pictures for the data and for each way, in colours of one scale."""
     strips = {"test items": x, **values}
     some = np.unique(np.linspace(0, len(x) - 1, SHOWN).astype(int))  # of every class, as far as they go
-    codes = torch.zeros(len(some), 1, 1, dtype=torch.int64)
-    made = {name: model.finish(v[some], codes, labels[some]) for name, v in strips.items()}
+    made = {name: model.finish(v[some], None, labels[some]) for name, v in strips.items()}
     top = None
     if made["test items"].counts is not None:
         top = max(float(np.quantile(made["test items"].counts.sum(1), 0.999)), 1.0)

@@ -1,7 +1,8 @@
 """A trained model as a user holds it: sample, encode, decode, reconstruct, save.
 
 Every random number of sample i is a pure function of (seed, i) and batches have one fixed size, so that the first
-ten of a hundred samples are the ten samples asked for alone.
+ten of a hundred samples are the ten samples asked for alone. A model is a first stage with a prior
+(`two_stage_model.py`) or one network (`latent_model.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,7 +20,6 @@ from torch import Tensor
 from event_tools import Events, Frames, to_events
 from event_tools.counts import spread_counts, to_counts
 from event_tools.profile import RateCurve
-from neurogen.codebook import CodeForm
 from neurogen.data.scaling import Scaling
 from neurogen.model_folder import StoredModel, load_model, save_model
 from neurogen.processes import all_parts, own_parts
@@ -31,19 +31,21 @@ CHUNK = 32  # samples per batch, always: a batch of another size may round diffe
 class Samples:
     """What a model made.
 
-    labels: (N,) int64, drawn by chance and without meaning where the prior is unconditional; codes: int64 (N, h, w),
-    or (T, N, h, w) or (T, N, m, h, w) where the first stage has codes for each step (`Model.code_form`);
+    labels: (N,) int64, drawn by chance and without meaning where the model is unconditional; codes: int64 (N, h, w),
+    or (T, N, h, w) or (T, N, m, h, w) where the first stage has codes for each step (`TwoStageModel.code_form`), or
+    latents: float32 (N, L), or spikes (T, N, C), of a model of one network.
     images: (N, C, H, W) uint8, or counts: (N, T, 2, H, W) int32 event counts with edges: (T + 1,) int64 microseconds.
     placement: keyword arguments of `event_tools.to_events`; seeds: (N,) int64, one per recording.
     """
 
     labels: NDArray[np.int64]
-    codes: NDArray[np.int64]
+    codes: NDArray[np.int64] | None
     seeds: NDArray[np.int64]
     images: NDArray[np.uint8] | None = None
     counts: NDArray[np.int32] | None = None
     edges: NDArray[np.int64] | None = None
     placement: dict[str, Any] = dataclasses.field(default_factory=dict)
+    latents: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,7 +61,7 @@ class Samples:
 
 
 class Model:
-    """A first stage and, where there is one, its prior. Made by `neurogen.load`."""
+    """What all models are. Made by `neurogen.load`."""
 
     def __init__(self, stored: StoredModel) -> None:
         self.stored = stored
@@ -67,8 +69,8 @@ class Model:
 
     @property
     def config(self) -> Any:
-        """Configuration of the first stage."""
-        return self.stored.stage1
+        """Configuration of the first stage, or of the one network."""
+        return self.stored.config
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -78,22 +80,32 @@ class Model:
     @property
     def makes_recordings(self) -> bool:
         """Whether samples are event recordings (else images)."""
-        return self.stored.stage1.model.coding == "event"
-
-    @property
-    def code_form(self) -> CodeForm:
-        """What the codes of an item are; its `item_axis` is where the items of a batch stand."""
-        return self.stored.first_stage.code_form
+        return self.stored.config.makes_recordings
 
     @property
     def conditional(self) -> bool:
-        """Whether there is a prior that knows labels; otherwise the labels of samples say nothing."""
-        return self.stored.prior_config is not None and self.stored.prior_config.model.classes > 0
+        """Whether samples can be asked for by label; otherwise their labels say nothing."""
+        raise NotImplementedError
 
-    def to(self, device: str | torch.device) -> Model:
-        """Move both stages; returns self."""
+    @property
+    def generates(self) -> bool:
+        """Whether it can be sampled."""
+        raise NotImplementedError
+
+    @property
+    def encodes(self) -> bool:
+        """Whether it has an encoder, and so reconstructs."""
+        raise NotImplementedError
+
+    @property
+    def item_axis(self) -> int:
+        """Where the items of a batch stand in codes or latents."""
+        raise NotImplementedError
+
+    def to(self, device: str | torch.device) -> Self:
+        """Move the networks; returns self."""
         self.device = torch.device(device)
-        self.stored.first_stage.to(self.device)
+        self.stored.network.to(self.device)
         if self.stored.prior is not None:
             self.stored.prior.to(self.device)
         return self
@@ -103,8 +115,8 @@ class Model:
         stored = self.stored
         return save_model(
             path,
-            stage1=stored.stage1,
-            first_stage=stored.first_stage,
+            config=stored.config,
+            network=stored.network,
             scaling=stored.scaling,
             data_info=stored.data_info,
             prior_config=stored.prior_config,
@@ -113,91 +125,54 @@ class Model:
             background=stored.background,
         )
 
-    @torch.inference_mode()
     def encode(self, x: Tensor, together: bool = False) -> Tensor:
-        """Codes (`code_form`: int64 (N, h, w) unless each step has its own; bits are uint8) of images (N, C, H, W) in
-        [-1, 1] or scaled recordings (N, T, 2, H, W); together: as in `sample`."""
-        return self.code_form.joined(self._in_chunks(self.stored.first_stage.encode, x.split(CHUNK), together))
+        """Codes or latents of images (N, C, H, W) in [-1, 1] or scaled recordings (N, T, 2, H, W)."""
+        raise NotImplementedError
 
-    @torch.inference_mode()
     def decode(self, codes: Tensor, together: bool = False) -> Tensor:
-        """Images (N, C, H, W) or scaled recordings (N, T, 2, H, W) of such codes; together: as in `sample`.
-
-        Raises ValueError for codes of another shape and for those that the codebook does not have.
-        """
-        self.code_form.check(codes)
-        parts = codes.split(CHUNK, self.code_form.item_axis)
-        return torch.cat(self._in_chunks(self.stored.first_stage.decode, parts, together))
+        """Images or scaled recordings of such codes or latents."""
+        raise NotImplementedError
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Decode the codes of x; shapes as in `encode`."""
+        """Decode what x encodes to; shapes as in `encode`."""
         return self.decode(self.encode(x))
 
-    @torch.inference_mode()
     def sample(
         self,
         n: int,
         labels: Sequence[int] | NDArray[np.int64] | int | None = None,
         seed: int = 0,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        prefix: Tensor | None = None,
         progress: Callable[[int], None] | None = None,
         together: bool = False,
     ) -> Samples:
         """Draw n samples.
 
-        labels: one for all, or (n,); None draws them from the training distribution. prefix: (n, P) first codes in
-        the prior's order to complete (`SpikingPrior.sample` has its shape for every form). progress is called with the
+        labels: one for all, or (n,); None draws them from the training distribution. progress is called with the
         number of samples done. together: the processes that torchrun started (`training.distributed.processes`) draw a
         share each; all of them must call this, and all get all samples.
-        Raises ValueError for a model without a prior and for labels it does not know.
+        Raises ValueError for a model that cannot be sampled and for labels it does not know.
         """
-        if self.stored.prior is None:
-            raise ValueError("expected a model with a prior, got a first stage alone; train one with first_stage=RUN")
-        if n < 1:
-            raise ValueError(f"expected at least one sample, got {n}")
-        if not 0 <= seed < 1 << 63:
-            raise ValueError(f"expected a seed from 0 to 2^63 - 1, got {seed}")
-        streams = [np.random.Generator(np.random.Philox(key=[seed, i])) for i in range(-(-n // CHUNK) * CHUNK)]
-        drawn = self._draw_labels(np.array([stream.random() for stream in streams]))
-        if labels is not None:
-            drawn[:n] = self._check_labels(labels, n)
-        prior, form = self.stored.prior, self.code_form
-        uniforms = torch.from_numpy(np.stack([stream.random(prior.order.uniforms) for stream in streams]))
-        if prefix is not None:
-            prior.check_prefix(prefix, n)
-        given = None if prefix is None else torch.cat([prefix, prefix[-1:].expand(len(streams) - n, *prefix.shape[1:])])
-        codes, values, chunks = [], [], -(-n // CHUNK)
-        for start in (CHUNK * part for part in (own_parts(chunks) if together else range(chunks))):
-            chunk = slice(start, start + CHUNK)
-            label = torch.from_numpy(drawn[chunk]).to(self.device) if self.conditional else None
-            items = prior.sample(
-                uniforms[chunk],
-                label,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                prefix=None if given is None else given[chunk].to(self.device),
-            )
-            code = form.as_codes(items)
-            codes.append(code.cpu())
-            values.append(self.stored.first_stage.decode(code).float().cpu())
-            if progress is not None:
-                progress(min(n, start + CHUNK))
-        if together:
-            codes, values = all_parts(codes, chunks), all_parts(values, chunks)
-        return self.finish(torch.cat(values)[:n], form.joined(codes).narrow(form.item_axis, 0, n), drawn[:n], seed)
+        raise NotImplementedError
 
-    def finish(self, values: Tensor, codes: Tensor, labels: NDArray[np.int64], seed: int = 0) -> Samples:
-        """Decoded values (model units) as 8-bit images or whole event counts; keyed by (seed, position)."""
+    def items_first(self, codes: Tensor) -> Tensor:
+        """Codes or latents with their items first, as (N, ...)."""
+        return codes.movedim(self.item_axis, 0)
+
+    def kept(self, codes: Tensor) -> dict[str, Any]:
+        """Codes or latents as `Samples` has them."""
+        raise NotImplementedError
+
+    def finish(self, values: Tensor, codes: Tensor | None, labels: NDArray[np.int64], seed: int = 0) -> Samples:
+        """Decoded values (model units) as 8-bit images or whole event counts; keyed by (seed, position).
+
+        codes: codes or latents that they were decoded from, where these are wanted.
+        """
         seeds = np.array([_recording_seed(seed, i) for i in range(len(labels))], dtype=np.int64)
-        code_array = codes.cpu().numpy().astype(np.int64)
+        kept = {"codes": None} | ({} if codes is None else self.kept(codes))
         if not self.makes_recordings:
             images = ((values.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
-            return Samples(labels, code_array, seeds, images=images)
-        info, options = self.stored.data_info, self.stored.stage1.recording
+            return Samples(labels=labels, seeds=seeds, images=images, **kept)
+        info, options = self.stored.data_info, self.stored.config.recording
         scaling: Scaling | None = self.stored.scaling
         assert scaling is not None and info.edges is not None
         summed = scaling.fit == "sum"  # then whole counts are made at the model's size, and shared out at the sensor's
@@ -223,9 +198,22 @@ class Model:
         placement["polarity"] = options.polarity
         if options.placement == "profile":
             placement["profile"] = RateCurve.from_dict(info.profile)
-        return Samples(
-            labels, code_array, seeds, counts=counts, edges=np.array(info.edges, np.int64), placement=placement
-        )
+        edges = np.array(info.edges, np.int64)
+        return Samples(labels=labels, seeds=seeds, counts=counts, edges=edges, placement=placement, **kept)
+
+    def _streams(self, n: int, seed: int) -> list[np.random.Generator]:
+        """A source of random numbers for each of n samples, and for those that fill the last batch up."""
+        if not self.generates:
+            raise ValueError(self._cannot_generate())
+        if n < 1:
+            raise ValueError(f"expected at least one sample, got {n}")
+        if not 0 <= seed < 1 << 63:
+            raise ValueError(f"expected a seed from 0 to 2^63 - 1, got {seed}")
+        return [np.random.Generator(np.random.Philox(key=[seed, i])) for i in range(-(-n // CHUNK) * CHUNK)]
+
+    def _cannot_generate(self) -> str:
+        """Why not, in one sentence."""
+        raise NotImplementedError
 
     def _draw_labels(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
         counts = np.array(self.stored.data_info.label_counts, np.float64)
@@ -241,7 +229,7 @@ class Model:
         if given.shape != (n,):
             raise ValueError(f"expected one label or {n} labels, got {len(given)}")
         if not self.conditional:
-            raise ValueError("expected no labels, this prior is unconditional; train one with model.classes")
+            raise ValueError("expected no labels, this model is unconditional; train one with model.classes")
         if given.min() < 0 or given.max() >= len(self.classes):
             raise ValueError(f"expected labels 0 to {len(self.classes) - 1}, got {given.min()} to {given.max()}")
         return given
@@ -258,7 +246,16 @@ def load(path: str | Path, device: str = "cpu") -> Model:
     A file or folder of that name in the working directory goes before what ships; anything with a separator is a path.
     Raises `ModelFolderError` (one sentence).
     """
-    return Model(load_model(path)).to(device)
+    return model_of(load_model(path)).to(device)
+
+
+def model_of(stored: StoredModel) -> Model:
+    """The parts of a model folder as a user holds them."""
+    from neurogen.latent_model import LatentModel
+    from neurogen.models.tts_vqvae import TTSVQVAE
+    from neurogen.two_stage_model import TwoStageModel
+
+    return (TwoStageModel if isinstance(stored.network, TTSVQVAE) else LatentModel)(stored)
 
 
 def _recording_seed(seed: int, index: int) -> int:

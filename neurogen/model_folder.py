@@ -1,8 +1,9 @@
 """A model folder: everything needed to sample, and nothing that runs code.
 
-    config.yaml           settings of both stages, scaling, bin edges, rate curve, label counts, sha256 of the weights
-                          (of what ships also its own)
-    weights.safetensors   tensors "first_stage.*" and, where there is a prior, "prior.*" (float32 or float16)
+    config.yaml           settings of both stages or of the one network, scaling, bin edges, rate curve, label counts,
+                          sha256 of the weights (of what ships also its own)
+    weights.safetensors   tensors "first_stage.*" and, where there is a prior, "prior.*" (float32 or float16);
+                          "network.*" of a system of one network
                           "background.*" of recordings with recording.background
     README.md             card: data, steps, seed, measured figures, licence
 
@@ -22,6 +23,7 @@ import yaml
 from event_tools.atomic import replacing
 from neurogen import pretrained
 from neurogen.config import ConfigError, PriorConfig, StageOneConfig, parse_config
+from neurogen.config_system import SystemConfig
 from neurogen.model_card import model_card
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from neurogen.background import Background
     from neurogen.data.scaling import Scaling
     from neurogen.models.prior import SpikingPrior
-    from neurogen.models.tts_vqvae import TTSVQVAE
 
 FORMAT = 1
 BACKGROUND = {"bins": "background.bins", "pixels": "background.pixels"}  # its arrays among the weights
@@ -59,10 +60,14 @@ class DataInfo:
 
 @dataclasses.dataclass(frozen=True)
 class StoredModel:
-    """The parts of a model folder, on the CPU and in eval mode."""
+    """The parts of a model folder, on the CPU and in eval mode.
 
-    stage1: StageOneConfig
-    first_stage: TTSVQVAE
+    config, network: of a first stage (`TTSVQVAE`), which may have a prior, or of a system of one network
+    (`LatentNetwork`), which has none.
+    """
+
+    config: SystemConfig
+    network: Any
     scaling: Scaling | None
     data_info: DataInfo
     prior_config: PriorConfig | None
@@ -75,8 +80,8 @@ class StoredModel:
 def save_model(
     folder: str | Path,
     *,
-    stage1: StageOneConfig,
-    first_stage: nn.Module,
+    config: SystemConfig,
+    network: nn.Module,
     scaling: Scaling | None,
     data_info: DataInfo,
     prior_config: PriorConfig | None = None,
@@ -93,14 +98,15 @@ def save_model(
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = _named("first_stage", first_stage) | (_named("prior", prior) if prior is not None else {})
+    part = _part(config)
+    tensors = _named(part, network) | (_named("prior", prior) if prior is not None else {})
     if background is not None:
         tensors |= {name: torch.from_numpy(getattr(background, part)) for part, name in BACKGROUND.items()}
     weights = save(tensors)
     description = {
         "format": FORMAT,
         "sha256": hashlib.sha256(weights).hexdigest(),
-        "first_stage": stage1.model_dump(mode="json"),
+        part: config.model_dump(mode="json"),
         "prior": None if prior_config is None else prior_config.model_dump(mode="json"),
         "scaling": None if scaling is None else scaling.to_dict(),
         "data": _plain(dataclasses.asdict(data_info)),
@@ -150,7 +156,6 @@ def load_model(path: str | Path) -> StoredModel:
 
     from neurogen.data.scaling import Scaling
     from neurogen.models.prior import SpikingPrior
-    from neurogen.models.tts_vqvae import TTSVQVAE
 
     folder = find_model(path)
     description = _description(folder)
@@ -163,19 +168,20 @@ def load_model(path: str | Path) -> StoredModel:
         )
     try:
         tensors = load(weights)
-        stage1 = _settings(description["first_stage"], folder)
+        part = "first_stage" if "first_stage" in description else "network"
+        config = _settings(description[part], folder)
         prior_config = description["prior"] and _settings(description["prior"], folder)
-        first_stage = _filled(TTSVQVAE(stage1), "first_stage", tensors, folder)
+        network = _filled(_fresh(config), part, tensors, folder)
         prior = prior_config and _filled(
             SpikingPrior(prior_config.model, prior_config.neurons), "prior", tensors, folder
         )
         scaling = None if description["scaling"] is None else Scaling.from_dict(description["scaling"])
         data_info = _data_info(description["data"])
-        background = _background(tensors, stage1, folder)
+        background = _background(tensors, config, folder)
     except (SafetensorError, ConfigError, KeyError, TypeError) as error:
         raise ModelFolderError(f"{folder} is not a model folder of this version: {error}") from error
     card, sha256 = description["card"], description["sha256"]
-    return StoredModel(stage1, first_stage, scaling, data_info, prior_config, prior, card, sha256, background)
+    return StoredModel(config, network, scaling, data_info, prior_config, prior, card, sha256, background)
 
 
 def mismatch(error: Exception) -> str:
@@ -203,7 +209,7 @@ def _description(folder: Path) -> dict[str, Any]:
             raise ModelFolderError(
                 f"{folder} has format {description['format']}, this neurogen reads {FORMAT}; update it"
             )
-        for key in ("sha256", "first_stage", "prior", "scaling", "data", "card"):
+        for key in ("sha256", "prior", "scaling", "data", "card"):
             description[key]
         if description.get("settings_sha256", own := settings_digest(description)) != own:
             raise ModelFolderError(
@@ -224,6 +230,18 @@ def _settings(values: dict[str, Any], folder: Path) -> Any:
     return config.model_copy(update={"neurons": config.neurons.model_copy(update={"backend": "auto"})})
 
 
+def _part(config: SystemConfig) -> str:
+    """What a folder calls the network of a system, beside which a prior may stand."""
+    return "first_stage" if isinstance(config, StageOneConfig) else "network"
+
+
+def _fresh(config: SystemConfig) -> nn.Module:
+    from neurogen.models.making import make_network
+    from neurogen.models.tts_vqvae import TTSVQVAE
+
+    return TTSVQVAE(config) if isinstance(config, StageOneConfig) else make_network(config)
+
+
 def _named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
     return {f"{prefix}.{name}": tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
 
@@ -237,14 +255,14 @@ def _filled(module: Any, prefix: str, tensors: dict[str, Tensor], folder: Path) 
     return module.eval()
 
 
-def _background(tensors: dict[str, Tensor], stage1: StageOneConfig, folder: Path) -> Background | None:
+def _background(tensors: dict[str, Tensor], config: SystemConfig, folder: Path) -> Background | None:
     """The map of the background, where the folder has one."""
     from neurogen.background import Background
 
     there = {part: tensors[name].numpy() for part, name in BACKGROUND.items() if name in tensors}
     if len(there) == len(BACKGROUND):
         return Background(**there)
-    if stage1.recording.background and stage1.model.coding == "event":
+    if config.recording.background and config.makes_recordings:
         raise ModelFolderError(
             f"{folder}: expected {' and '.join(BACKGROUND.values())} among the weights for recording.background=true, "
             f"found none; set it to false, or train the first stage with it"

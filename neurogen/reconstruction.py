@@ -1,4 +1,4 @@
-"""Test items through the first stage: what comes back, as pictures, recordings and figures."""
+"""Test items through a model and back, as pictures, recordings and figures."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from neurogen.pictures import colour_counts, image_grid, save_png
 from neurogen.processes import rank
 from neurogen.sampling import check_free
 from neurogen.training.distributed import leader_first
+from neurogen.two_stage_model import TwoStageModel
 
 
 def reconstruct_test_items(model: Model, out: Path, count: int, data: Path | None = None) -> dict[str, Any]:
@@ -37,7 +38,8 @@ def reconstruct_test_items(model: Model, out: Path, count: int, data: Path | Non
     codes = model.encode(x, together=True)
     values = model.decode(codes, together=True)
     figures: dict[str, Any] = {"items": len(index), "mse": float(torch.mean((values - x) ** 2))}
-    figures |= use_figures(model.code_form.items_first(codes), model.code_form)
+    if isinstance(model, TwoStageModel):
+        figures |= use_figures(model.items_first(codes), model.code_form)
     if rank():
         return figures
     samples = model.finish(values, codes, test.labels[index])

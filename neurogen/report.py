@@ -76,11 +76,11 @@ class ReportInput:
 def write_report(path: Path, report: ReportInput) -> Path:
     """Write the page; beside, then renamed."""
     stored, config = report.model.stored, report.model.config
-    codebook, form = stored.first_stage.codebook, report.model.code_form
+    codebook, form = stored.network.codebook, report.model.code_form
     real, generated = (
         form.items_first(torch.from_numpy(np.asarray(codes))) for codes in (report.real_codes, report.generated_codes)
     )
-    parts = (stored.first_stage, *([stored.prior] if stored.prior is not None else []))
+    parts = (stored.network, *([stored.prior] if stored.prior is not None else []))
     parameters = " and ".join(f"{sum(p.numel() for p in part.parameters()):,}" for part in parts)
     text = Template(PAGE.read_text(encoding="utf-8")).substitute(
         title=html.escape(report.title),

@@ -4,9 +4,9 @@
     images/<label>/<n>.png
     samples.npz   index.csv   samples.html   samples.gif   samples.png   unfolded.png
 
-samples.npz: labels, codes (shaped as `Samples.codes`), and counts with edges or images. Images that are asked for as
-recordings, as GIF or as a page are filmed (`filming.py`); a README.md then says so. The folder is filled beside its
-final name and renamed when complete.
+samples.npz: labels, codes or latents (shaped as in `Samples`), and counts with edges or images. Images that are asked
+for as recordings, as GIF or as a page are filmed (`filming.py`); a README.md then says so. The folder is filled beside
+its final name and renamed when complete.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ def _fill(
         _write_images(folder, samples, names, rows, model.classes)
         save_png(folder / "samples.png", image_grid(samples.images))
     if "npz" in formats:
-        arrays = {"labels": samples.labels, "codes": samples.codes}
+        arrays = {"labels": samples.labels}
+        arrays |= {"codes": samples.codes} if samples.codes is not None else {"latents": samples.latents}
         if samples.counts is not None:
             arrays |= {"counts": samples.counts, "edges": samples.edges}
         else:

@@ -88,11 +88,11 @@ def _of_few_items(folder: Path, out: Path, data: Path | None) -> Path:
     """The first stage of a model folder, said to have learnt from PRIOR_ITEMS items."""
     stored = load_model(folder)
     few = {"limit": PRIOR_ITEMS} | ({} if data is None else {"path": str(data)})
-    stage1 = stored.stage1.model_copy(update={"data": stored.stage1.data.model_copy(update=few)})
+    stage1 = stored.config.model_copy(update={"data": stored.config.data.model_copy(update=few)})
     return save_model(
         out,
-        stage1=stage1,
-        first_stage=stored.first_stage,
+        config=stage1,
+        network=stored.network,
         scaling=stored.scaling,
         data_info=stored.data_info,
         background=stored.background,

@@ -76,12 +76,12 @@ def pack(
     stored = load_model(run)
     if stored.prior is None or stored.prior_config is None:
         raise PackError(f"expected the run of a prior, {run} is a first stage alone; train prior/{name} on it")
-    commands = [*before, command(stored.stage1, name), command(stored.prior_config, name)]
+    commands = [*before, command(stored.config, name), command(stored.prior_config, name)]
     with tempfile.TemporaryDirectory(dir=out) as room:
         folder = save_model(
             Path(room) / name,
-            stage1=portable(stored.stage1),
-            first_stage=stored.first_stage,
+            config=portable(stored.config),
+            network=stored.network,
             scaling=stored.scaling,
             data_info=stored.data_info,
             prior_config=portable(stored.prior_config),
@@ -123,9 +123,9 @@ def main_line(figures: Sequence[dict[str, Any]], short: dict[str, str]) -> str:
 
 
 def _facts(stored: StoredModel, precision: str) -> dict[str, Any]:
-    prior, info, data = stored.prior, stored.data_info, stored.stage1.data.name
+    prior, info, data = stored.prior, stored.data_info, stored.config.data.name
     assert prior is not None and stored.prior_config is not None
-    sizes = [sum(p.numel() for p in part.parameters()) for part in (stored.first_stage, prior)]
+    sizes = [sum(p.numel() for p in part.parameters()) for part in (stored.network, prior)]
     return {
         "parameters": f"{sizes[0]:,} of the first stage, {sizes[1]:,} of the prior",
         "data": f"{data}, {sum(info.label_counts):,} training items, {len(info.classes)} classes",
@@ -133,7 +133,7 @@ def _facts(stored: StoredModel, precision: str) -> dict[str, Any]:
         "code licence": "Apache-2.0",
         "training": "; ".join(
             f"{part}: {config.train.steps:,} steps of {config.train.batch_size}, seed {config.seed}"
-            for part, config in (("first stage", stored.stage1), ("prior", stored.prior_config))
+            for part, config in (("first stage", stored.config), ("prior", stored.prior_config))
         ),
         "hardware": f"{cpu_name()}, torch {torch.__version__}",
         "weights": precision,

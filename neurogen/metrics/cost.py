@@ -70,7 +70,7 @@ def cost(model: Model, items: Tensor, seed: int = 0) -> dict[str, float | int | 
     stored = model.stored
     parts = work_of(model, items, seed)
     figures: dict[str, float | int | str] = {}
-    sizes = parameter_counts(stored.first_stage)
+    sizes = parameter_counts(stored.network)
     prior_size = 0 if stored.prior is None else parameter_counts(stored.prior)["prior"]
     sizes |= {"prior": prior_size, "total": sizes["total"] + prior_size}
     figures |= {f"parameters/{name}": count for name, count in sizes.items()}
@@ -103,7 +103,7 @@ def work_of(model: Model, items: Tensor, seed: int = 0) -> dict[str, PartWork]:
     at once, which gives the spikes that drawing them gave.
     """
     _check(model, items)
-    first_stage, prior, form = model.stored.first_stage, model.stored.prior, model.code_form
+    first_stage, prior, form = model.stored.network, model.stored.prior, model.code_form
     codes = []
     with counted_operations(first_stage) as encoding:
         for part in items.split(CHUNK):

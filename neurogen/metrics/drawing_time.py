@@ -47,7 +47,7 @@ def _draw(model: Model, n: int) -> Tensor:
         uniforms = torch.from_numpy(generator.random((n, stored.prior.order.uniforms)))
         labels = (torch.arange(n) % len(model.classes)).to(model.device) if model.conditional else None
         items = stored.prior.sample(uniforms, labels)
-    return stored.first_stage.decode(form.as_codes(items).to(model.device)).float().cpu()
+    return stored.network.decode(form.as_codes(items).to(model.device)).float().cpu()
 
 
 def _wait(device: torch.device) -> None:

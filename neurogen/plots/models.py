@@ -79,8 +79,8 @@ def model_figures(model: Model, items: Items) -> dict[str, Any]:
 def watched_work(model: Model, items: Items) -> tuple[dict[str, Activity], Tensor]:
     """Activity of all layers by name, the prior's last and under `prior.`, and the items' codes (N, *item_shape)."""
     stored = model.stored
-    with watched_neurons(stored.first_stage) as activity:
-        made = stored.first_stage(items.values.to(model.device))
+    with watched_neurons(stored.network) as activity:
+        made = stored.network(items.values.to(model.device))
     codes = model.code_form.items_first(made.codes)
     if stored.prior is None:
         return activity, codes.cpu()

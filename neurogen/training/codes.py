@@ -77,7 +77,7 @@ def cached_codes(
             if rank() == 0:
                 with replacing(path) as temporary, open(temporary, "wb") as file:
                     np.savez_compressed(file, **arrays)
-    form = stored.first_stage.code_form
+    form = stored.network.code_form
     with np.load(path, allow_pickle=False) as arrays:
         return (
             CodeSet(arrays["train"], arrays["train_labels"], form),
@@ -104,7 +104,7 @@ def compact(items: Tensor, form: CodeForm) -> NDArray[np.integer]:
 
 @torch.inference_mode()
 def _compute(stored: StoredModel, shift: int, device: torch.device, data_path: str | None) -> dict[str, Any]:
-    config, data = stored.stage1, stored.stage1.data
+    config, data = stored.config, stored.config.data
     if data_path is not None:
         data = data.model_copy(update={"path": data_path})
     steps, held_out = config.model.steps, "validation" if data.validation else "test"
@@ -120,7 +120,7 @@ def _compute(stored: StoredModel, shift: int, device: torch.device, data_path: s
     moves = [(dy, dx) for dy in range(-shift, shift + 1) for dx in range(-shift, shift + 1)]
     moves.sort(key=lambda move: move != (0, 0))
     background = stored.scaling.background if stored.scaling is not None else -1.0
-    first_stage = stored.first_stage.to(device).eval()
+    first_stage = stored.network.to(device).eval()
     form = first_stage.code_form
 
     def codes_of(data: Any, move: tuple[int, int], progress: Any, done: int) -> NDArray[np.integer]:

@@ -28,6 +28,7 @@ from neurogen.training.device import moved
 from neurogen.training.errors import TrainingError
 from neurogen.training.order import batch_draws
 from neurogen.training.precision import mixed
+from neurogen.two_stage_model import TwoStageModel
 
 SHIFT_STREAM = 3
 PICTURED = 64
@@ -109,8 +110,8 @@ class PriorSystem:
         stored = self.stored
         save_model(
             folder,
-            stage1=stored.stage1,
-            first_stage=stored.first_stage,
+            config=stored.config,
+            network=stored.network,
             scaling=stored.scaling,
             data_info=stored.data_info,
             prior_config=self.config,
@@ -129,8 +130,8 @@ class PriorSystem:
     def _model(self) -> Model:
         stored = self.stored
         parts = (
-            stored.stage1,
-            stored.first_stage,
+            stored.config,
+            stored.network,
             stored.scaling,
             stored.data_info,
             self.config,
@@ -139,12 +140,12 @@ class PriorSystem:
             "",
             stored.background,
         )
-        return Model(StoredModel(*parts)).to(self.device)
+        return TwoStageModel(StoredModel(*parts)).to(self.device)
 
 
 def _check_fit(config: PriorConfig, stored: StoredModel) -> None:
     """Raises TrainingError where the prior was not configured for this first stage."""
-    model, form = config.model, stored.first_stage.code_form
+    model, form = config.model, stored.network.code_form
     if form.steps and model.over == "map":
         raise TrainingError(
             f"expected model.over=joint (or step, each step by itself) for the first stage {config.first_stage}, which "

@@ -18,7 +18,6 @@ from neurogen.config import StageOneConfig
 from neurogen.data import RecordingData, classes_in_turn, describe_data, open_data
 from neurogen.data.prefetch import Prefetch
 from neurogen.losses import StageOneObjective
-from neurogen.model import Model
 from neurogen.model_folder import StoredModel, load_model, mismatch, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.neurons import compile_neurons
@@ -31,6 +30,7 @@ from neurogen.training.errors import TrainingError
 from neurogen.training.order import batch_draws, batch_items, keyed_generator
 from neurogen.training.precision import mixed
 from neurogen.training.showing import show_reconstructions
+from neurogen.two_stage_model import TwoStageModel
 
 AUGMENT_STREAM = 2
 LOSSES = ("total", "nll", "quant", "gen", "disc", "disc_weight", "logits_real", "logits_fake", "r1")
@@ -185,12 +185,12 @@ class StageOneSystem:
         background = None
         if self.config.recording.background and isinstance(self.data, RecordingData):
             stored = StoredModel(self.config, first_stage.eval(), self.data.scaling, info, None, None, {}, "")
-            background = measure_background(Model(stored).to(self.device), self.data)
+            background = measure_background(TwoStageModel(stored).to(self.device), self.data)
             use["background"] = "events outside of what moves come from a map of their rates, not from the codes"
         save_model(
             folder,
-            stage1=self.config,
-            first_stage=first_stage,
+            config=self.config,
+            network=first_stage,
             scaling=self.data.scaling,
             data_info=info,
             card=use,
@@ -200,7 +200,7 @@ class StageOneSystem:
 
 def _start_from(model: TTSVQVAE, path: str) -> None:
     try:
-        model.load_state_dict(load_model(path).first_stage.state_dict())
+        model.load_state_dict(load_model(path).network.state_dict())
     except RuntimeError as error:
         difference = mismatch(error)
         raise TrainingError(

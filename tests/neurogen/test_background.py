@@ -15,6 +15,7 @@ from neurogen.config import parse_config
 from neurogen.model import Model
 from neurogen.model_folder import ModelFolderError, load_model
 from neurogen.training import train_run
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.tiny import event_model
 from tests.neurogen.training.runs import make_recordings, prior_run_config, stage1_config
 
@@ -22,7 +23,7 @@ from tests.neurogen.training.runs import make_recordings, prior_run_config, stag
 def sparse() -> Model:
     """The tiny model with most of its counts below a half."""
     stored = event_model().stored
-    return Model(dataclasses.replace(stored, scaling=dataclasses.replace(stored.scaling, scale=0.5)))
+    return TwoStageModel(dataclasses.replace(stored, scaling=dataclasses.replace(stored.scaling, scale=0.5)))
 
 
 def noisy(model: Model, rate: float = 0.02) -> Model:
@@ -32,7 +33,7 @@ def noisy(model: Model, rate: float = 0.02) -> Model:
     recording = model.config.recording.model_copy(update={"background": True})
     stage1 = model.config.model_copy(update={"recording": recording})
     background = Background(np.full((4, 2), rate, np.float32), pixels)
-    return Model(dataclasses.replace(model.stored, stage1=stage1, background=background))
+    return TwoStageModel(dataclasses.replace(model.stored, config=stage1, background=background))
 
 
 def test_a_cell_is_quiet_where_it_and_its_eight_neighbours_hold_nothing() -> None:
@@ -97,7 +98,7 @@ def test_the_noise_of_a_sample_does_not_depend_on_how_many_are_asked_for() -> No
 def test_a_map_changes_nothing_unless_it_is_asked_for() -> None:
     model = sparse()
     asked = noisy(model).stored
-    unasked = Model(dataclasses.replace(asked, stage1=model.stored.stage1))
+    unasked = TwoStageModel(dataclasses.replace(asked, config=model.stored.config))
     assert np.array_equal(unasked.sample(4).counts, model.sample(4).counts)
 
 
@@ -111,7 +112,7 @@ def test_the_map_travels_in_the_model_folder(tmp_path: Path) -> None:
 def test_a_folder_that_lacks_the_map_it_asks_for_is_refused(tmp_path: Path) -> None:
     stored = dataclasses.replace(noisy(sparse()).stored, background=None)
     with pytest.raises(ModelFolderError, match=r"expected background\.bins and background\.pixels among the weights"):
-        neurogen.load(Model(stored).save(tmp_path / "model"))
+        neurogen.load(TwoStageModel(stored).save(tmp_path / "model"))
 
 
 def test_training_measures_the_map_and_the_prior_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +124,7 @@ def test_training_measures_the_map_and_the_prior_keeps_it(tmp_path: Path, monkey
     background = model.stored.background
     assert background.rates.shape == (4, 2, 34, 34)
     assert "- background: " in (run / "model" / "README.md").read_text(encoding="utf-8")
-    bare = Model(dataclasses.replace(model.stored, background=None))
+    bare = TwoStageModel(dataclasses.replace(model.stored, background=None))
     data = neurogen.data.open_data(model.config.data, 4, "train", model.stored.scaling)
     codes = model.encode(data.batch(torch.arange(len(data))))
     made = bare.finish(model.decode(codes), codes, data.labels).counts

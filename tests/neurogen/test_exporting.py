@@ -18,6 +18,7 @@ from neurogen.model import Model, load
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.sampling import OutputError
 from neurogen.training import train_run
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.chip_spikes import check_layers
 from tests.neurogen.training.runs import make_recordings, stage1_config
 
@@ -104,7 +105,7 @@ def spikes(model: Model) -> Model:
     with torch.no_grad():
         for _ in range(30):
             stage(torch.poisson(torch.full((4, 4, 2, 16, 16), 1.0)))
-    return Model(dataclasses.replace(model.stored, stage1=config, first_stage=stage.eval()))
+    return TwoStageModel(dataclasses.replace(model.stored, config=config, network=stage.eval()))
 
 
 def test_a_model_of_spike_codes_leaves_whole(spikes: Model, tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def gated(model: Model) -> Model:
     }
     config = parse_config(values)
     assert isinstance(config, StageOneConfig)
-    return Model(dataclasses.replace(model.stored, stage1=config, first_stage=TTSVQVAE(config).eval()))
+    return TwoStageModel(dataclasses.replace(model.stored, config=config, network=TTSVQVAE(config).eval()))
 
 
 @pytest.mark.parametrize("part", ["decoder", "encoder"])
@@ -144,7 +145,7 @@ def test_a_gated_model_is_refused_layer_by_layer_and_nothing_is_written(
 ) -> None:
     with pytest.raises(export.Refusal) as refusal:
         export_model(gated, tmp_path / "out", options=ExportOptions(part=part))  # type: ignore[arg-type]
-    half = gated.stored.first_stage.decoder[0] if part == "decoder" else gated.stored.first_stage.encoder
+    half = gated.stored.network.decoder[0] if part == "decoder" else gated.stored.network.encoder
     names = {name for name, _ in half.named_modules()}
     lines = str(refusal.value).splitlines()
     assert len(lines) > 4

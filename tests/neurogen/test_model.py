@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from event_tools import Frames, to_frames
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.tiny import event_model, image_model
 
 
@@ -71,9 +72,7 @@ def test_images_are_encoded_and_decoded_in_their_own_shape() -> None:
 def test_a_model_without_prior_says_how_to_get_one() -> None:
     import dataclasses
 
-    from neurogen.model import Model
-
-    model = Model(dataclasses.replace(event_model().stored, prior=None, prior_config=None))
+    model = TwoStageModel(dataclasses.replace(event_model().stored, prior=None, prior_config=None))
     with pytest.raises(ValueError, match="first_stage=RUN"):
         model.sample(1)
 

@@ -34,8 +34,8 @@ def test_a_model_goes_where_the_backend_that_trained_it_is_not(tmp_path: Path, t
     (folder / "config.yaml").write_text(yaml.safe_dump(description))
     stored = load_model(folder)
     assert stored.prior_config is not None
-    assert stored.stage1.neurons.backend == stored.prior_config.neurons.backend == loaded
-    nodes = [node for part in (stored.first_stage, stored.prior) for node in part.modules() if isinstance(node, LIF)]
+    assert stored.config.neurons.backend == stored.prior_config.neurons.backend == loaded
+    nodes = [node for part in (stored.network, stored.prior) for node in part.modules() if isinstance(node, LIF)]
     assert {node.backend for node in nodes} == {loaded}
 
 

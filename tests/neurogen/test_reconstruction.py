@@ -12,6 +12,7 @@ from event_tools import Events, write
 from neurogen.data import DataError
 from neurogen.model import Model
 from neurogen.reconstruction import reconstruct_test_items
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.tiny import event_model
 
 
@@ -33,7 +34,7 @@ def model_of(name: str) -> Model:
     config = model.config.model_copy(update={"data": model.config.data.model_copy(update={"name": name})})
     scaling = dataclasses.replace(model.stored.scaling, sensor_size=(34, 34))
     info = dataclasses.replace(model.stored.data_info, sensor_size=(34, 34))
-    return Model(dataclasses.replace(model.stored, stage1=config, scaling=scaling, data_info=info))
+    return TwoStageModel(dataclasses.replace(model.stored, config=config, scaling=scaling, data_info=info))
 
 
 def test_figures_pictures_and_recordings_come_out(recordings: Path, tmp_path: Path) -> None:

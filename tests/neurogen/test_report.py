@@ -12,9 +12,9 @@ import pytest
 
 from event_tools import Events
 from event_tools.realism import Row
-from neurogen.model import Model
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.report import ReportInput, side_by_side, write_report
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.test_plots import run
 from tests.neurogen.tiny import event_model
 
@@ -123,9 +123,9 @@ def test_codes_of_every_kind_are_shown(
     kind: str, shape: tuple[int, ...], said: tuple[str, ...], report: ReportInput, tmp_path: Path
 ) -> None:
     stored = report.model.stored
-    book = stored.stage1.codebook.model_copy(update={"kind": kind})
-    config = stored.stage1.model_copy(update={"codebook": book})
-    model = Model(dataclasses.replace(stored, stage1=config, first_stage=TTSVQVAE(config).eval()))
+    book = stored.config.codebook.model_copy(update={"kind": kind})
+    config = stored.config.model_copy(update={"codebook": book})
+    model = TwoStageModel(dataclasses.replace(stored, config=config, network=TTSVQVAE(config).eval()))
     items = np.zeros(shape, np.int64)
     items[:, ..., :2] = 1  # every row, or every bit, in half of all places
     codes = np.moveaxis(items, 0, model.code_form.item_axis)

@@ -16,8 +16,8 @@ from event_tools.counts import sum_blocks
 from event_tools.presets import PRESETS
 from event_tools.simulator import simulate
 from neurogen.filming import filmed
-from neurogen.model import Model
 from neurogen.sampling import OutputError, write_samples
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.tiny import event_model, image_model
 
 
@@ -36,10 +36,10 @@ def test_recordings_lie_by_label_and_read_back(tmp_path: Path) -> None:
 def test_aedat_2_files_follow_the_convention_of_the_training_recordings(tmp_path: Path) -> None:
     model = event_model()
     data = model.config.data.model_copy(update={"name": "dvs_cifar10", "convention": "spikingjelly"})
-    stored = replace(model.stored, stage1=model.config.model_copy(update={"data": data}))
+    stored = replace(model.stored, config=model.config.model_copy(update={"data": data}))
     samples = model.sample(2, labels=[1, 0])
     wide = replace(samples, counts=np.pad(samples.counts, [(0, 0)] * 3 + [(0, 110)] * 2))
-    out = write_samples(wide, Model(stored), tmp_path / "out", ("aedat",))
+    out = write_samples(wide, TwoStageModel(stored), tmp_path / "out", ("aedat",))
     for n, label in enumerate("ba"):
         path = out / "aedat" / label / f"cifar10_{label}_{n}.aedat"
         assert read(path, convention="spikingjelly") == wide.recordings()[n]
@@ -49,7 +49,7 @@ def test_aedat_2_files_follow_the_convention_of_the_training_recordings(tmp_path
 def test_summed_frames_are_shared_out_without_losing_an_event() -> None:
     model = event_model()
     summed = replace(model.stored.scaling, fit="sum", sensor_size=(64, 64))
-    wide = Model(replace(model.stored, scaling=summed))
+    wide = TwoStageModel(replace(model.stored, scaling=summed))
     coarse, made = model.sample(3, seed=5).counts, wide.sample(3, seed=5)
     fine = made.counts
     assert fine.shape == (3, 4, 2, 64, 64)

@@ -10,6 +10,7 @@ from neurogen.model import Model
 from neurogen.model_folder import DataInfo, StoredModel
 from neurogen.models.prior import SpikingPrior
 from neurogen.models.tts_vqvae import TTSVQVAE
+from neurogen.two_stage_model import TwoStageModel
 
 NEURON = {"tau": 2.0, "decay_input": False, "threshold": 1.0, "surrogate": "triangle", "alpha": 1.0}
 
@@ -94,7 +95,7 @@ def event_model(classes: int = 3) -> Model:
     scaling = Scaling(kind="dataset", scale=2.0, fit="crop", resolution=16, sensor_size=(18, 18))
     prior = prior_config(classes)
     network = SpikingPrior(prior.model, prior.neurons).eval()
-    return Model(StoredModel(config, TTSVQVAE(config).eval(), scaling, info, prior, network, {}, "0" * 64))
+    return TwoStageModel(StoredModel(config, TTSVQVAE(config).eval(), scaling, info, prior, network, {}, "0" * 64))
 
 
 def image_model() -> Model:
@@ -103,12 +104,12 @@ def image_model() -> Model:
     config, prior = image_config(), prior_config()
     network = SpikingPrior(prior.model, prior.neurons).eval()
     info = DataInfo(("a", "b", "c"), (10, 30, 60))
-    return Model(StoredModel(config, TTSVQVAE(config).eval(), None, info, prior, network, {}, "0" * 64))
+    return TwoStageModel(StoredModel(config, TTSVQVAE(config).eval(), None, info, prior, network, {}, "0" * 64))
 
 
 def awake(model: Model) -> Model:
     """The same model with a push for every neuron of its first stage: untrained, most layers stay silent."""
-    for module in model.stored.first_stage.modules():
+    for module in model.stored.network.modules():
         if isinstance(module, torch.nn.BatchNorm2d) and module.bias is not None:
             torch.nn.init.constant_(module.bias, 0.7)
     return model

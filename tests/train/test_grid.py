@@ -36,7 +36,7 @@ def finished(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_the_model_folder_spikes_on_the_chip_as_in_training(finished: Path) -> None:
-    stage = load_model(finished).first_stage
+    stage = load_model(finished).network
     for half in (decoder_half(stage, "host", "host"), encoder_half(stage)):
         x = torch.rand(4, 4, 2, 16, 16, generator=torch.Generator().manual_seed(0)) * 2
         with torch.no_grad():
@@ -54,7 +54,7 @@ def test_a_model_of_spike_codes_is_on_one_grid(recordings: Path, tmp_path: Path)
     values["codebook"] |= {"kind": "spike"}
     config = parse_config(values)
     assert isinstance(config, StageOneConfig)
-    stage = load_model(train_run(config, tmp_path / "run", on_grid=on_grid)).first_stage
+    stage = load_model(train_run(config, tmp_path / "run", on_grid=on_grid)).network
     half = whole(stage, "host")
     x = torch.rand(4, 4, 2, 16, 16, generator=torch.Generator().manual_seed(0)) * 2
     with torch.no_grad():
@@ -87,7 +87,7 @@ def test_a_resumed_run_on_the_grid_is_bitwise_the_uninterrupted_one(
 def test_the_grid_changes_what_is_learnt(finished: Path, recordings: Path, tmp_path: Path) -> None:
     plain = train_run(_config(recordings, quantise=False), tmp_path / "plain")
     assert weights_digest(plain) != weights_digest(finished)
-    keys = [list(load_model(run).first_stage.state_dict()) for run in (plain, finished)]
+    keys = [list(load_model(run).network.state_dict()) for run in (plain, finished)]
     assert keys[0] == keys[1]
 
 

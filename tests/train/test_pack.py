@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 
 import train.pack as packing
 from neurogen.config import load_config, parse_config
-from neurogen.model import Model, load
+from neurogen.model import load
 from neurogen.model_folder import ModelFolderError
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.tiny import image_model
 from train import find_config
 from train.card import portable, without_paths
@@ -29,11 +30,11 @@ NAME = "mnist-small"  # configurations of that name are what the tiny model is s
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model as a run on somebody's machine leaves it."""
     stored = image_model().stored
-    data = stored.stage1.data.model_copy(update={"path": "/home/somebody/mnist"})
+    data = stored.config.data.model_copy(update={"path": "/home/somebody/mnist"})
     start = stored.prior_config.train.model_copy(update={"init_from": "/home/somebody/runs/before/model"})
     prior = stored.prior_config.model_copy(update={"first_stage": "/home/somebody/runs/first", "train": start})
-    there = replace(stored, stage1=stored.stage1.model_copy(update={"data": data}), prior_config=prior)
-    return Model(there).save(tmp_path_factory.mktemp("run") / "model")
+    there = replace(stored, config=stored.config.model_copy(update={"data": data}), prior_config=prior)
+    return TwoStageModel(there).save(tmp_path_factory.mktemp("run") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +80,8 @@ def test_a_large_prior_is_kept_in_float16_and_the_first_stage_is_not(
     types = {name.split(".")[0]: tensor.dtype for name, tensor in load_file(folder / "weights.safetensors").items()}
     assert types["prior"] == torch.float16
     for (name, ours), theirs in zip(
-        load(folder).stored.first_stage.state_dict().items(),
-        load(run).stored.first_stage.state_dict().values(),
+        load(folder).stored.network.state_dict().items(),
+        load(run).stored.network.state_dict().values(),
         strict=True,
     ):
         assert torch.equal(ours, theirs), name
@@ -133,7 +134,7 @@ def test_a_main_figure_that_nobody_measured_is_refused(run: Path, tmp_path: Path
 
 
 def test_a_first_stage_alone_does_not_ship(tmp_path: Path) -> None:
-    model = Model(replace(image_model().stored, prior=None, prior_config=None))
+    model = TwoStageModel(replace(image_model().stored, prior=None, prior_config=None))
     with pytest.raises(PackError, match="is a first stage alone"):
         pack(model.save(tmp_path / "run"), NAME, tmp_path, {})
 

@@ -17,6 +17,7 @@ from neurogen.blocks import fold
 from neurogen.exporting import settled
 from neurogen.model import Model, load
 from neurogen.models.on_chip import decoder_half
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.chip_spikes import check_layers
 from tests.neurogen.tiny import event_model
 from tests.neurogen.training.runs import make_recordings
@@ -30,7 +31,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
     """A model whose neurons fire, and its decoder's folder."""
     place = tmp_path_factory.mktemp("decoder")
     model = event_model()
-    stage = model.stored.first_stage.train()
+    stage = model.stored.network.train()
     with torch.no_grad():
         for module in stage.modules():
             if isinstance(module, nn.BatchNorm2d) and module.affine:
@@ -40,10 +41,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
     stage.eval()
     data = model.config.data.model_copy(update={"name": "nmnist", "path": str(make_recordings(place / "data", 5))})
     scaling = replace(model.stored.scaling, sensor_size=(34, 34))
-    stored = replace(model.stored, stage1=model.config.model_copy(update={"data": data}), scaling=scaling)
+    stored = replace(model.stored, config=model.config.model_copy(update={"data": data}), scaling=scaling)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEUROGEN_CACHE", str(place / "cache"))
-        return Model(stored), pack_decoder(Model(stored), "tiny", place)
+        return TwoStageModel(stored), pack_decoder(TwoStageModel(stored), "tiny", place)
 
 
 def test_its_folder_has_the_files_and_a_card(tiny: tuple[Model, Path]) -> None:
@@ -69,7 +70,7 @@ def test_a_shipped_decoder_runs_as_the_model_s(name: str) -> None:
 
 def _check(model: Model, folder: Path) -> None:
     """The .net makes the spikes of the model in the chip's integers, bit for bit; the .nir those of the model."""
-    stage, form = model.stored.first_stage, model.code_form
+    stage, form = model.stored.network, model.code_form
     codes = torch.from_numpy(np.random.default_rng(0).integers(0, form.size, (3, form.height, form.width)))
     half = decoder_half(stage, "host", "host")
     with torch.inference_mode():

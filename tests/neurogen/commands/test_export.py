@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from neurogen.config import parse_config
-from neurogen.model import Model, load
+from neurogen.model import load
 from neurogen.models.tts_vqvae import TTSVQVAE
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.commands.answers import Command, refused
 from tests.neurogen.training.runs import stage1_config
 
@@ -40,7 +41,7 @@ def test_export_refuses_a_gated_model_with_a_line_for_each_layer(run: Command, f
     values = model.config.model_dump(mode="json")
     gated = {"width": 32, "multipliers": [1, 2], "blocks": 1, "attention": [], "latent": 8}
     config = parse_config(values | {"model": values["model"] | {"kind": "gated", "readout": "step", "gated": gated}})
-    Model(dataclasses.replace(model.stored, stage1=config, first_stage=TTSVQVAE(config))).save(tmp_path / "model")
+    TwoStageModel(dataclasses.replace(model.stored, config=config, network=TTSVQVAE(config))).save(tmp_path / "model")
     result = run("export", str(tmp_path / "model"), "--out", str(tmp_path / "out"))
     assert (result.returncode, result.stdout) == (2, "")
     first, *lines = result.stderr.splitlines()

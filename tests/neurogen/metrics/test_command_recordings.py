@@ -13,6 +13,7 @@ import pytest
 from neurogen.data import Scaling
 from neurogen.metrics import memorisation
 from neurogen.model import Model
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.data.sets import recordings
 from tests.neurogen.metrics.conftest import Answer
 from tests.neurogen.tiny import event_model
@@ -35,11 +36,11 @@ def _few_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
 def model_of(real: Path) -> Model:
     """An untrained model of these recordings."""
     stored = event_model().stored
-    data = stored.stage1.data.model_copy(update={"name": "nmnist", "path": str(real)})
+    data = stored.config.data.model_copy(update={"name": "nmnist", "path": str(real)})
     info = dataclasses.replace(stored.data_info, sensor_size=(34, 34), edges=(0, 5000, 10000, 15000, 20000))
     scaling = Scaling(kind="dataset", scale=2.0, fit="crop", resolution=16, sensor_size=(34, 34))
-    stage1 = stored.stage1.model_copy(update={"data": data})
-    return Model(dataclasses.replace(stored, stage1=stage1, data_info=info, scaling=scaling))
+    stage1 = stored.config.model_copy(update={"data": data})
+    return TwoStageModel(dataclasses.replace(stored, config=stage1, data_info=info, scaling=scaling))
 
 
 def test_copies_of_the_training_recordings_are_real_and_copied(evaluate: Command, real: Path, tmp_path: Path) -> None:

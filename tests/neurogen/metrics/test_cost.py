@@ -19,6 +19,7 @@ from neurogen.model import Model
 from neurogen.models.prior import SpikingPrior
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.rates import firing_rates
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.tiny import awake, event_model, image_model
 
 
@@ -31,7 +32,7 @@ def recordings(count: int = 3) -> torch.Tensor:
 
 
 def without_prior(model: Model) -> Model:
-    return Model(dataclasses.replace(model.stored, prior=None, prior_config=None))
+    return TwoStageModel(dataclasses.replace(model.stored, prior=None, prior_config=None))
 
 
 def test_the_layers_that_multiply_are_those_with_real_inputs() -> None:
@@ -58,7 +59,7 @@ def test_rates_are_those_of_neurogen_rates() -> None:
     model = without_prior(awake(image_model()))
     parts = work_of(model, images())
     found = {name: each.rate for part in parts.values() for name, each in part.neurons.items()}
-    assert found == pytest.approx(firing_rates(model.stored.first_stage, images()), rel=1e-6)
+    assert found == pytest.approx(firing_rates(model.stored.network, images()), rel=1e-6)
 
 
 def test_figures_are_of_one_item() -> None:
@@ -81,14 +82,14 @@ def test_figures_are_of_one_item() -> None:
 def changed(stage1: dict[str, Any], prior: dict[str, Any] | None = None) -> Model:
     """The tiny model of recordings with other settings, by section."""
     stored = event_model().stored
-    values, of_prior = stored.stage1.model_dump(), stored.prior_config.model_dump()
+    values, of_prior = stored.config.model_dump(), stored.prior_config.model_dump()
     config = parse_config(values | {name: values[name] | more for name, more in stage1.items()})
     network = TTSVQVAE(config).eval()
     if prior is None:
-        return Model(dataclasses.replace(stored, stage1=config, first_stage=network, prior=None, prior_config=None))
+        return TwoStageModel(dataclasses.replace(stored, config=config, network=network, prior=None, prior_config=None))
     second = parse_config(of_prior | {"model": of_prior["model"] | prior})
     own = SpikingPrior(second.model, second.neurons).eval()
-    return Model(dataclasses.replace(stored, stage1=config, first_stage=network, prior=own, prior_config=second))
+    return TwoStageModel(dataclasses.replace(stored, config=config, network=network, prior=own, prior_config=second))
 
 
 def test_with_spikes_for_codes_only_the_recording_is_multiplied() -> None:
@@ -153,8 +154,7 @@ def test_all_figures_are_flat_and_a_sample_is_prior_and_decoder() -> None:
     assert found["sample/energy_uj"] == pytest.approx(found["prior/energy_uj"] + found["decoder/energy_uj"])
     assert (
         found["parameters/total"]
-        == sum(p.numel() for part in (model.stored.first_stage, model.stored.prior) for p in part.parameters())
-        + 32 * 2 * 4
+        == sum(p.numel() for part in (model.stored.network, model.stored.prior) for p in part.parameters()) + 32 * 2 * 4
     )  # the table of a codebook of means
     assert "rate/prior.blocks.0.attention.neuron" in found
     assert "45 nm (Horowitz, ISSCC 2014)" in str(found["energy_constants"])

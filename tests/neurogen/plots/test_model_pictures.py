@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 from neurogen.data import DataError
-from neurogen.model import Model
 from neurogen.model_folder import ModelFolderError
 from neurogen.plots import Items, items_of, plot_model
 from neurogen.plots.command import plot_all
 from neurogen.plots.models import watched_work
 from neurogen.rates import firing_rates
 from neurogen.sampling import OutputError
+from neurogen.two_stage_model import TwoStageModel
 from tests.neurogen.test_plots import run
 from tests.neurogen.tiny import awake, event_model, image_model
 
@@ -42,7 +42,7 @@ def test_layers_at_work_fire_as_they_do_unwatched_and_make_the_same_codes() -> N
     activity, codes = watched_work(model, items())
     assert torch.equal(codes, model.encode(items().values))
     own = {name: each.rate for name, each in activity.items() if not name.startswith("prior.")}
-    assert own == pytest.approx(firing_rates(model.stored.first_stage, items().values), rel=1e-6)
+    assert own == pytest.approx(firing_rates(model.stored.network, items().values), rel=1e-6)
     assert sum(name.startswith("prior.") for name in activity) == 4
 
 
@@ -55,7 +55,7 @@ def test_a_model_that_has_lost_its_data_is_shown_on_its_samples(monkeypatch: pyt
     with pytest.raises(DataError, match="no such data"):
         items_of(model, Path("elsewhere"))
     with pytest.raises(DataError, match="no such data"):
-        items_of(Model(dataclasses.replace(model.stored, prior=None, prior_config=None)))
+        items_of(TwoStageModel(dataclasses.replace(model.stored, prior=None, prior_config=None)))
 
 
 def lost(*_: object, **__: object) -> None:
@@ -82,7 +82,9 @@ def test_a_model_folder_is_left_as_it_is_and_drawn_where_asked(tmp_path: Path, m
 def test_a_run_whose_data_is_gone_still_has_its_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("neurogen.plots.models.open_data", lost)
     model = image_model()
-    Model(dataclasses.replace(model.stored, prior=None, prior_config=None)).save(run(tmp_path, ("total",)) / "model")
+    TwoStageModel(dataclasses.replace(model.stored, prior=None, prior_config=None)).save(
+        run(tmp_path, ("total",)) / "model"
+    )
     said: list[str] = []
     assert [path.name for path in plot_all(str(tmp_path), None, None, said.append)] == ["losses.png"]
     assert said == ["no pictures of its spikes: no such data"]
