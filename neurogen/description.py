@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from neurogen import pretrained
-from neurogen.config import Config, ConfigError, StageOneConfig, load_config
-from neurogen.model_folder import find_model, load_model
+from neurogen.config import Config, ConfigError, PriorConfig, StageOneConfig, load_config
+from neurogen.model_folder import find_model, load_model, part_name
+from neurogen.models.making import make_network
 from neurogen.models.prior import SpikingPrior
 from neurogen.models.size import parameter_counts
 from neurogen.models.tts_vqvae import TTSVQVAE
@@ -29,12 +31,14 @@ def describe(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     return {"parameters": parameter_counts(build_on_meta(config)), "config": config.model_dump(mode="json")}
 
 
-def build_on_meta(config: Config) -> TTSVQVAE | SpikingPrior:
+def build_on_meta(config: Config) -> nn.Module:
     """The network of a configuration without memory for its weights."""
     with torch.device("meta"):
         if isinstance(config, StageOneConfig):
             return TTSVQVAE(config)
-        return SpikingPrior(config.model, config.neurons)
+        if isinstance(config, PriorConfig):
+            return SpikingPrior(config.model, config.neurons)
+        return make_network(config)
 
 
 def _describe_model(folder: Path) -> dict[str, Any]:
@@ -44,7 +48,7 @@ def _describe_model(folder: Path) -> dict[str, Any]:
         prior = parameter_counts(stored.prior)["prior"]
         counts |= {"prior": prior, "total": counts["total"] + prior}
     config = {
-        "first_stage": stored.config.model_dump(mode="json"),
+        part_name(stored.config): stored.config.model_dump(mode="json"),
         "prior": None if stored.prior_config is None else stored.prior_config.model_dump(mode="json"),
         "card": stored.card,
     }

@@ -98,7 +98,7 @@ def save_model(
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    part = _part(config)
+    part = part_name(config)
     tensors = _named(part, network) | (_named("prior", prior) if prior is not None else {})
     if background is not None:
         tensors |= {name: torch.from_numpy(getattr(background, part)) for part, name in BACKGROUND.items()}
@@ -230,7 +230,7 @@ def _settings(values: dict[str, Any], folder: Path) -> Any:
     return config.model_copy(update={"neurons": config.neurons.model_copy(update={"backend": "auto"})})
 
 
-def _part(config: SystemConfig) -> str:
+def part_name(config: SystemConfig) -> str:
     """What a folder calls the network of a system, beside which a prior may stand."""
     return "first_stage" if isinstance(config, StageOneConfig) else "network"
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from neurogen.blocks.shared_norm import share_statistics
-from neurogen.config import Config, StageOneConfig
+from neurogen.config import Config, PriorConfig, StageOneConfig
 from neurogen.model_folder import mismatch
 from neurogen.neurons import tune_allocator
 from neurogen.processes import averaged
@@ -121,9 +121,13 @@ def system_of(config: Config) -> Any:
         from neurogen.training.stage1 import StageOneSystem
 
         return StageOneSystem
-    from neurogen.training.prior import PriorSystem
+    if isinstance(config, PriorConfig):
+        from neurogen.training.prior import PriorSystem
 
-    return PriorSystem
+        return PriorSystem
+    from neurogen.training.autoencoder import AutoencoderSystem
+
+    return AutoencoderSystem
 
 
 def _loop(system: System, out: Path, device: torch.device, resume: bool) -> None:

@@ -59,7 +59,7 @@ def make_optimiser(config: TrainConfig, module: nn.Module) -> torch.optim.Optimi
     scaled to the size of AdamW's (Liu et al. 2025, arXiv 2502.16982) and MUON_SHARE times lr; all else by AdamW.
     """
     if config.optimiser == "adam":
-        return torch.optim.Adam(module.parameters(), config.lr, betas=config.betas)
+        return torch.optim.Adam(_by_share([{"params": list(module.parameters())}]), config.lr, betas=config.betas)
     matrices = _matrices(module) if config.optimiser == "muon" else []
     taken = {id(matrix) for matrix in matrices}
     decayed = {id(layer.weight) for layer in module.modules() if isinstance(layer, DECAYED)}
@@ -68,12 +68,23 @@ def make_optimiser(config: TrainConfig, module: nn.Module) -> torch.optim.Optimi
         {"params": [p for p in rest if id(p) in decayed], "weight_decay": config.weight_decay},
         {"params": [p for p in rest if id(p) not in decayed], "weight_decay": 0.0},
     ]
-    adamw = torch.optim.AdamW([group for group in groups if group["params"]], config.lr, betas=config.betas)
+    adamw = torch.optim.AdamW(_by_share(groups), config.lr, betas=config.betas)
     if not matrices:
         return adamw
     group = {"params": matrices, "share": MUON_SHARE}
     muon = torch.optim.Muon([group], config.lr, config.weight_decay, adjust_lr_fn="match_rms_adamw")
     return Together(muon, adamw)
+
+
+def _by_share(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Groups whose parameters all learn at one share of lr: their attribute `rate_share`, where they have it."""
+    split: list[dict[str, Any]] = []
+    for group in groups:
+        shares = [getattr(p, "rate_share", 1.0) for p in group["params"]]
+        for share in dict.fromkeys(shares):
+            chosen = [p for p, own in zip(group["params"], shares, strict=True) if own == share]
+            split.append({**group, "params": chosen, "share": share})
+    return split
 
 
 def _matrices(module: nn.Module) -> list[nn.Parameter]:

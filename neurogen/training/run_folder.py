@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from event_tools.atomic import replacing
-from neurogen.config import Config, StageOneConfig, dump_config, load_config
+from neurogen.config import Config, PriorConfig, StageOneConfig, dump_config, load_config
 from neurogen.plain_yaml import parse_yaml
 from neurogen.training.errors import TrainingError
 
@@ -66,7 +66,7 @@ def _finished_steps(run: Path, config: Config) -> int:
     described = run / "model" / "config.yaml"
     if not described.is_file():
         return -1
-    part = "first_stage" if isinstance(config, StageOneConfig) else "prior"
+    part = {StageOneConfig: "first_stage", PriorConfig: "prior"}.get(type(config), "network")
     try:
         return int(parse_yaml(described.read_text(encoding="utf-8"))[part]["train"]["steps"])
     except (KeyError, TypeError, ValueError, yaml.YAMLError):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from event_tools import Frames, to_events
 from event_tools.counts import spread_counts, to_counts
-from neurogen.config import StageOneConfig
+from neurogen.config_system import SystemConfig
 from neurogen.data import Data, RecordingData
 from neurogen.pictures import colour_counts, image_grid, save_png
 
@@ -19,7 +19,7 @@ PLAYED = 4
 
 
 def show_reconstructions(
-    folder: Path, step: int, index: NDArray[np.int64], values: Tensor, data: Data, config: StageOneConfig
+    folder: Path, step: int, index: NDArray[np.int64], values: Tensor, data: Data, config: SystemConfig
 ) -> None:
     """Items `index` of data and what came back for them, values in model units.
 

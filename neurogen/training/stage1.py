@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,24 +14,21 @@ from neurogen.background import measure_background
 from neurogen.blocks.shared_norm import unmoved_statistics
 from neurogen.codebook.usage import use_figures, use_names
 from neurogen.config import StageOneConfig
-from neurogen.data import RecordingData, classes_in_turn, describe_data, open_data
-from neurogen.data.prefetch import Prefetch
+from neurogen.data import RecordingData, classes_in_turn, describe_data
 from neurogen.losses import StageOneObjective
-from neurogen.model_folder import StoredModel, load_model, mismatch, save_model
+from neurogen.model_folder import StoredModel, save_model
 from neurogen.models.tts_vqvae import TTSVQVAE
 from neurogen.neurons import compile_neurons
-from neurogen.processes import all_parts, all_rows, own_parts, rank, world
+from neurogen.processes import all_parts, all_rows, own_parts, rank
 from neurogen.rates import neuron_names, watched_rates
+from neurogen.training.autoencoder import start_from
 from neurogen.training.descent import Descent, finite
-from neurogen.training.device import moved
-from neurogen.training.distributed import leader_first
-from neurogen.training.errors import TrainingError
-from neurogen.training.order import batch_draws, batch_items, keyed_generator
+from neurogen.training.items import AUGMENT_STREAM, RunItems
+from neurogen.training.order import keyed_generator
 from neurogen.training.precision import mixed
 from neurogen.training.showing import show_reconstructions
 from neurogen.two_stage_model import TwoStageModel
 
-AUGMENT_STREAM = 2
 LOSSES = ("total", "nll", "quant", "gen", "disc", "disc_weight", "logits_real", "logits_fake", "r1")
 SHOWN = 10
 VALIDATION_BATCH = 32  # a layer of the published network takes 8 MB an item at 64 pixels, 67 MB at 256
@@ -43,15 +39,8 @@ class StageOneSystem:
 
     def __init__(self, config: StageOneConfig, device: torch.device, run: Path) -> None:
         self.config, self.device = config, device
-        held_out = "validation" if config.data.validation else "test"
-        with leader_first():
-            self.data = open_data(config.data, config.model.steps, "train")
-            self.held_out = open_data(config.data, config.model.steps, held_out, self.data.scaling)
-        self.items = len(self.data)
-        self.batches = Prefetch(self._batch, self._items, config.train.steps)
-        self.crop_note = self.data.crop_note if isinstance(self.data, RecordingData) else None
-        if self.crop_note and rank() == 0:
-            sys.stderr.write(f"data: {self.crop_note}\n")
+        self.run_items = RunItems(config, device)
+        self.data, self.held_out, self.items = self.run_items.train, self.run_items.held_out, len(self.run_items)
         self.main = TTSVQVAE(config).to(device)
         if config.neurons.compile:
             compile_neurons(self.main)
@@ -64,7 +53,7 @@ class StageOneSystem:
             self.modules["discriminator"] = discriminator
             self.descents["discriminator"] = Descent(discriminator, config.train)
         if config.train.init_from:
-            _start_from(self.main, config.train.init_from)
+            start_from(self.main, config.train.init_from)
         rates = tuple(f"rate/{name}" for name in neuron_names(self.main))
         self.form = self.main.code_form
         use = use_names(self.form)
@@ -79,7 +68,7 @@ class StageOneSystem:
 
     def step(self, index: Tensor, step: int, log: bool) -> dict[str, float]:
         config = self.config
-        x = moved(self.batches.take(index, step), self.device)
+        x = self.run_items.take(index, step)
         self.main.train()
         self.objective.train()
         parts, figures = x.chunk(config.train.accumulate), Counter[str]()
@@ -93,16 +82,6 @@ class StageOneSystem:
             means |= use_figures(all_rows(torch.cat([self.form.items_first(codes) for codes in self.codes])), self.form)
             self.codes.clear()
         return means
-
-    def _batch(self, index: Tensor, step: int) -> Tensor:
-        """Items as the network takes them at a step, still on the CPU; made in another thread."""
-        config = self.config
-        draws = batch_draws(config.seed, AUGMENT_STREAM, step, config.train.batch_size, rank(), world())
-        x = self.data.batch(index, draws)
-        return x.pin_memory() if self.device.type == "cuda" else x
-
-    def _items(self, step: int) -> Tensor:
-        return batch_items(self.config.seed, step, self.items, self.config.train.batch_size, rank(), world())
 
     def _descend(self, x: Tensor, codes: Tensor | None, whole: Tensor, step: int, log: bool) -> dict[str, float]:
         """Add the gradients of the part x of the share `whole`; returns its figures."""
@@ -176,8 +155,8 @@ class StageOneSystem:
             "held-out mse": round(figures["val_mse"], 6),
             f"held-out {name.replace('_', ' ')}": round(figures[f"val_{name}"], 2),
         }
-        if self.crop_note:
-            use["crop"] = self.crop_note
+        if self.run_items.crop_note:
+            use["crop"] = self.run_items.crop_note
         if self.plain is not None:
             use["quantised"] = "weights of the layers between spikes are 8-bit multiples of one step a layer"
         first_stage = self.main if self.plain is None else self.plain(self.main)
@@ -196,13 +175,3 @@ class StageOneSystem:
             card=use,
             background=background,
         )
-
-
-def _start_from(model: TTSVQVAE, path: str) -> None:
-    try:
-        model.load_state_dict(load_model(path).network.state_dict())
-    except RuntimeError as error:
-        difference = mismatch(error)
-        raise TrainingError(
-            f"expected train.init_from={path} to be this network, it is another ({difference}); name a run of this one"
-        ) from error

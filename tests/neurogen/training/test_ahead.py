@@ -43,8 +43,8 @@ def test_the_next_batch_is_under_way_after_a_step(tmp_path: Path, monkeypatch: p
     system = StageOneSystem(config, torch.device("cpu"), tmp_path / "run")
     size = config.train.batch_size
     system.step(batch_items(config.seed, 0, system.items, size), 0, False)
-    assert system.batches._next is not None
-    step, future = system.batches._next
+    assert system.run_items._ahead._next is not None
+    step, future = system.run_items._ahead._next
     index, batch = future.result()
     assert step == 1 and torch.equal(index, batch_items(config.seed, 1, system.items, size))
     assert len(batch) == size
