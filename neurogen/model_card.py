@@ -21,38 +21,58 @@ DATA_LICENCES = {
 }
 
 
+SYSTEMS = {
+    "tts_vqvae": "a spiking VQ-VAE with a temporal codebook (arXiv 2405.14474)",
+    "fsvae": "a fully spiking VAE (Kamata et al., AAAI 2022)",
+    "vae": "a VAE without spikes, to compare the spiking ones with",
+    "sgan": "a spiking GAN (arXiv 2305.10246)",
+    "swgan": "a spiking Wasserstein GAN (arXiv 2305.10246)",
+    "sgad": "a spiking GAN with attention scoring decoding (arXiv 2305.10246)",
+    "sae": "a spiking autoencoder (snnTorch's tutorial)",
+}
+
+
 def model_card(description: dict[str, Any]) -> str:
     """README.md of a folder whose config.yaml says `description`."""
-    stage1, prior, data = description["first_stage"], description["prior"], description["data"]
+    two_stages = "first_stage" in description
+    config, prior = description["first_stage" if two_stages else "network"], description["prior"]
+    data, name = description["data"], config["data"]["name"]
     lines = [
-        f"# {stage1['system']} on {stage1['data']['name']}",
+        f"# {config['system']} on {name}",
         "",
-        f"A spiking generative model made with neurogen: VQ-VAE of the {stage1['model']['kind']} kind, "
-        + ("with a spiking transformer prior." if prior else "first stage only (no prior)."),
+        f"Made with neurogen: {SYSTEMS[config['system']]}" + (_stages(config, prior) if two_stages else "."),
         "",
-        f"- data: {stage1['data']['name']}, {sum(data['label_counts'])} training items, {len(data['classes'])} classes",
-        f"- time steps: {stage1['model']['steps']}; codes: {_codes(stage1['codebook'])}",
-        f"- first stage: {stage1['train']['steps']} steps of {stage1['train']['batch_size']}, seed {stage1['seed']}",
+        f"- data: {name}, {sum(data['label_counts'])} training items, {len(data['classes'])} classes",
+        f"- time steps: {config['model']['steps']}" + (f"; codes: {_codes(config['codebook'])}" if two_stages else ""),
+        f"- {'first stage' if two_stages else 'training'}: {_trained(config)}",
     ]
-    if rule := SPLIT_RULES.get(stage1["data"]["name"]):
+    if rule := SPLIT_RULES.get(name):
         lines.append(f"- split: {rule}")
     if prior:
-        lines.append(
-            f"- prior: {prior['train']['steps']} steps of {prior['train']['batch_size']}, seed {prior['seed']}"
-        )
+        lines.append(f"- prior: {_trained(prior)}")
     lines += [f"- {key}: {value}" for key, value in description["card"].items()]
-    licence = DATA_LICENCES.get(stage1["data"]["name"], "that of your data")
+    samples = not two_stages or prior
     lines += [
-        f"- data licence: {licence}",
+        f"- data licence: {DATA_LICENCES.get(name, 'that of your data')}",
         "- code licence: Apache-2.0",
         "",
         "```python",
         "import neurogen",
-        'samples = neurogen.load("this/folder").sample(16)' if prior else 'model = neurogen.load("this/folder")',
+        'samples = neurogen.load("this/folder").sample(16)' if samples else 'model = neurogen.load("this/folder")',
         "```",
         "",
     ]
     return "\n".join(lines)
+
+
+def _stages(config: dict[str, Any], prior: dict[str, Any] | None) -> str:
+    return f" of the {config['model']['kind']} kind, " + (
+        "with a spiking transformer prior." if prior else "first stage only (no prior)."
+    )
+
+
+def _trained(config: dict[str, Any]) -> str:
+    return f"{config['train']['steps']} steps of {config['train']['batch_size']}, seed {config['seed']}"
 
 
 def _codes(codebook: dict[str, Any]) -> str:

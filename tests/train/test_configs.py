@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from neurogen.blocks.tokens import TokenOrder
 from neurogen.config import PriorConfig, StageOneConfig, dump_config, load_config, parse_config
 from neurogen.description import build_on_meta
 from neurogen.losses import StageOneObjective
+from neurogen.models.making import make_network
 from neurogen.models.prior import SpikingPrior
 from neurogen.models.size import parameter_counts
 from neurogen.models.tts_vqvae import TTSVQVAE
@@ -60,7 +63,25 @@ def test_published_priors_have_the_published_size(name: str) -> None:
     assert round(parameter_counts(build_on_meta(load_config(find_config(name))))["prior"] / 1e6, 1) == 304.9
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if not name.startswith(("tts_vqvae", "prior"))])
+def test_a_published_network_is_built_without_memory(name: str) -> None:
+    network = build_on_meta(load_config(find_config(name)))
+    assert parameter_counts(network)["total"] > 100_000
+    assert all(parameter.is_meta for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if name.startswith(("fsvae", "vae", "sae"))])
+def test_a_small_autoencoder_learns_for_two_steps(name: str) -> None:
+    torch.manual_seed(0)
+    config = load_config(find_config(name))
+    network = make_network(config)
+    side, channels = config.data.resolution, config.data.channels
+    time = (config.model.steps,) if config.makes_recordings else ()
+    x, labels = torch.rand(8, *time, channels, side, side), torch.arange(8)
+    learns_in_two_steps(network, lambda: network.training_losses(x, labels, 0.5)["total"])
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if name.startswith(("tts_vqvae", "prior"))])
 def test_a_small_configuration_learns_for_two_steps(name: str) -> None:
     torch.manual_seed(0)
     config = load_config(find_config(name), ["codebook.start=0"] if name.startswith("tts") else [])
@@ -85,6 +106,10 @@ def test_a_small_configuration_learns_for_two_steps(name: str) -> None:
             out = network(x)
             return objective.autoencoder_loss(x, out.values, out.quantiser_loss, network.last_layer, 0)[0]
 
+    learns_in_two_steps(network, loss)
+
+
+def learns_in_two_steps(network: torch.nn.Module, loss: Callable[[], torch.Tensor]) -> None:
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     before = [p.detach().clone() for p in network.parameters()]
     for _ in range(2):
