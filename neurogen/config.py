@@ -14,6 +14,7 @@ from pydantic import ValidationError, model_validator
 
 from neurogen.config_data import DataConfig, RecordingConfig
 from neurogen.config_errors import sentence, shown
+from neurogen.config_fsvae import FSVAEConfig
 from neurogen.config_networks import (
     CodebookConfig,
     GatedConfig,
@@ -34,6 +35,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "DataConfig",
+    "FSVAEConfig",
     "GatedConfig",
     "LossConfig",
     "ModelConfig",
@@ -120,8 +122,12 @@ class PriorConfig(Section):
     train: TrainConfig = TrainConfig()
 
 
-Config = StageOneConfig | PriorConfig
-SYSTEMS: dict[str, type[StageOneConfig] | type[PriorConfig]] = {"tts_vqvae": StageOneConfig, "prior": PriorConfig}
+Config = StageOneConfig | PriorConfig | FSVAEConfig
+SYSTEMS: dict[str, type[SystemConfig] | type[PriorConfig]] = {
+    "tts_vqvae": StageOneConfig,
+    "prior": PriorConfig,
+    "fsvae": FSVAEConfig,
+}
 
 
 def load_config(path: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Config:

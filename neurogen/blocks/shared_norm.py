@@ -27,21 +27,40 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         if not (self.training and together()):
             return super().forward(x)
         self._check_input_dim(x)
-        assert self.momentum is not None and self.running_mean is not None and self.running_var is not None
-        weight, bias = (x.new_ones(x.shape[1]), None) if self.weight is None else (self.weight, self.bias)
-        y, mean, variance, count = _SharedNorm.apply(x, weight, bias, self.eps)
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
-            self.running_var.lerp_((variance * (count / (count - 1))).to(self.running_var.dtype), self.momentum)
-        return y
+        return shared_batch_norm(self, x, self.weight)
+
+
+def shared_batch_norm(
+    layer: nn.modules.batchnorm._BatchNorm, x: Tensor, weight: Tensor | None, copies: int = 1
+) -> Tensor:
+    """What batch norm `layer` makes of x (M, C, ...) in training with that weight (C,), by moments of all processes.
+
+    Its running statistics move; copies: how many equal steps x stands for.
+    """
+    assert layer.momentum is not None and layer.running_mean is not None and layer.running_var is not None
+    bias = layer.bias
+    if weight is None:
+        weight, bias = x.new_ones(x.shape[1]), None
+    y, mean, variance, count = _SharedNorm.apply(x, weight, bias, layer.eps)
+    with torch.no_grad():
+        count = count * copies
+        if layer.num_batches_tracked is not None:
+            layer.num_batches_tracked.add_(1)
+        layer.running_mean.lerp_(mean.to(layer.running_mean.dtype), layer.momentum)
+        layer.running_var.lerp_((variance * (count / (count - 1))).to(layer.running_var.dtype), layer.momentum)
+    return y
 
 
 def share_statistics(module: nn.Module) -> None:
-    """Let every nn.BatchNorm2d in `module` use the moments of all processes, in place; nothing else of it changes."""
+    """Let every batch norm in `module` use the moments of all processes, in place; nothing else of it changes.
+
+    nn.BatchNorm2d, and layers of ours, which have `shares_statistics`.
+    """
     for layer in module.modules():
         if type(layer) is nn.BatchNorm2d:
             layer.__class__ = SharedBatchNorm2d
+        elif hasattr(layer, "shares_statistics"):
+            layer.shares_statistics = True
 
 
 @contextmanager
@@ -87,6 +106,6 @@ class _SharedNorm(torch.autograd.Function):
             both = summed(torch.stack((of_weight, of_bias))) / count
             slope = both[0] * inverse.square() * weight
             offset = both[1] * inverse * weight - slope * mean
-            shape = (1, -1, 1, 1)
+            shape = (1, -1, *(1,) * (x.dim() - 2))
             dx = dx.sub_(offset.view(shape).to(dx.dtype)).addcmul_(x, slope.view(shape).to(dx.dtype), value=-1)
         return dx, of_weight, of_bias if ctx.needs_input_grad[2] else None, None

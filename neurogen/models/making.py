@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from neurogen.config_fsvae import FSVAEConfig
 from neurogen.config_system import SystemConfig
+from neurogen.models.fsvae import FSVAE
 from neurogen.models.latent_network import LatentNetwork
 
 
 def make_network(config: SystemConfig) -> LatentNetwork:
     """A fresh network; raises ValueError for settings that it cannot be built of."""
+    if isinstance(config, FSVAEConfig):
+        return FSVAE(config)
     raise ValueError(f"expected a system of one network, got {type(config).__name__}")

@@ -7,7 +7,7 @@ from torch import nn
 from neurogen.config import NeuronConfig
 from neurogen.neurons.gate import Gate
 from neurogen.neurons.lif import IF, LIF, PLIF
-from neurogen.neurons.surrogate import SURROGATES
+from neurogen.neurons.surrogate import SURROGATES, Rect
 
 
 def make_neuron(config: NeuronConfig) -> LIF | IF | PLIF:
@@ -15,7 +15,7 @@ def make_neuron(config: NeuronConfig) -> LIF | IF | PLIF:
     common = {
         "v_threshold": config.threshold,
         "v_reset": config.reset,
-        "surrogate_function": SURROGATES[config.surrogate](config.alpha),
+        "surrogate_function": _surrogate(config),
         "detach_reset": config.detach_reset,
         "backend": config.backend,
     }
@@ -24,6 +24,13 @@ def make_neuron(config: NeuronConfig) -> LIF | IF | PLIF:
     if config.kind == "plif":
         return PLIF(init_tau=config.tau, decay_input=config.decay_input, **common)
     return LIF(tau=config.tau, decay_input=config.decay_input, **common)
+
+
+def _surrogate(config: NeuronConfig) -> nn.Module:
+    """A box is around the threshold (rect; FSVAE's paper) or, as in FSVAE's release ("code"), around membrane 0."""
+    if config.surrogate in ("code", "paper"):
+        return Rect(1.0 / config.alpha, -config.threshold if config.surrogate == "code" else 0.0)
+    return SURROGATES[config.surrogate](config.alpha)
 
 
 def compile_neurons(module: nn.Module) -> None:
