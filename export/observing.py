@@ -63,6 +63,11 @@ def observe(module: nn.Module, example: Tensor) -> list[Group]:
                     f"{names[call.part]}: expected one batch norm for all steps after each convolution or Linear, got "
                     f"{type(call.part).__name__} elsewhere; put it there"
                 )
+            if not call.whole:
+                raise ValueError(
+                    f"{names[call.part]}: expected a batch norm that scales by its weight, got "
+                    f"{type(call.part).__name__}, which does more; put what it does into its weight"
+                )
             pending[-1].norm = call.part
         else:
             _join(groups, call.part, pending, names)
@@ -75,6 +80,8 @@ def observe(module: nn.Module, example: Tensor) -> list[Group]:
 
 @dataclass(frozen=True)
 class _Call:
+    """whole: of a map, as in `Map`; of a batch norm, whether it computes what torch's does with its parameters."""
+
     part: nn.Module
     area: int = 1
     whole: bool = True
@@ -94,6 +101,8 @@ def _calls(module: nn.Module, example: Tensor) -> list[_Call]:
             counts = args[0].double() * area
             calls.append(_Call(part, area, bool((counts - counts.round()).abs().max() < 1e-4)))
             area = 1
+        elif isinstance(part, _BatchNorm):
+            calls.append(_Call(part, whole=_by_its_weight(part, args[0])))
         else:
             calls.append(_Call(part))
 
@@ -112,6 +121,14 @@ def _calls(module: nn.Module, example: Tensor) -> list[_Call]:
             for step in example:
                 module(step)
     return calls
+
+
+def _by_its_weight(norm: _BatchNorm, x: Tensor) -> bool:
+    """In eval mode: whether a batch norm, which may be a subclass, scales by its weight and nothing else."""
+    plain = (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    steps = x.flatten(0, 1) if getattr(norm, "step_mode", "s") == "m" else x
+    wanted = nn.functional.batch_norm(steps, *plain, eps=norm.eps).view_as(x)
+    return torch.allclose(norm.forward(x), wanted, rtol=1e-4, atol=1e-5)
 
 
 def _axes(pool: nn.Module) -> int:

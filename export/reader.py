@@ -29,8 +29,9 @@ def read(module: nn.Module, example_input: Tensor) -> Network:
     """The layers of a module that is made of SpikingJelly's and torch's.
 
     example_input: (T, N, ...) as for the module, which may also loop over the steps itself, or take one step (N, ...)
-    at a time. Raises Refusal (a ValueError) with one line for each layer that a chip cannot run, and ValueError for
-    an example that does not fit, a batch norm that was never trained and a module without spiking layers.
+    at a time. Raises Refusal (a ValueError) with one line for each layer that a chip cannot run (of a network without
+    spikes each that passes real values on), and ValueError for an example that does not fit, a batch norm that was
+    never trained and a module without spiking layers.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"expected a torch module, got {type(module).__name__}; give the network itself")
@@ -38,12 +39,13 @@ def read(module: nn.Module, example_input: Tensor) -> Network:
     found = {part: n for part, n in found.items() if not _inside_another(part, found)}
     example = _example(module, example_input)
     root = type(module).__name__
-    if not found:
-        raise ValueError(f"expected at least one spiking layer in {root}, got none: add IF, LIF or PLIF neurons")
     with untouched(module), torch.no_grad():
         trace, output = _traced(module, example, found)
-    if trace.faults:
-        raise Refusal(trace.faults)
+    faults = trace.faults if found else [*trace.faults, *_passing_real_values(trace, output)]
+    if faults:
+        raise Refusal(faults)
+    if not found:
+        raise ValueError(f"expected at least one spiking layer in {root}, got none: add IF, LIF or PLIF neurons")
     _trained(module)
     network = _network(trace, output, module)
     _finite(network)
@@ -157,6 +159,14 @@ def _network(trace: Trace, output: Any, module: nn.Module) -> Network:
     if not {layer.name for layer in spiking} & {layer.name for layer in network.layers}:
         raise ValueError(f"expected a spiking layer between input and output of {trace.root}, got none")
     return network
+
+
+def _passing_real_values(trace: Trace, output: Any) -> list[Fault]:
+    """What stands where neurons should, in a network without any: between its maps, not after the last of them."""
+    tags = [tag for t in tensors(output) if isinstance(tag := trace.tag(t), Tag)]
+    notes = [note for tag in tags for note in trace.base(tag)[1]]
+    maps = [i for i, note in enumerate(notes) if note.fault is None]
+    return [note.fault for note in notes[: max(maps, default=0)] if note.fault is not None]
 
 
 def _output(

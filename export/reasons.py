@@ -44,6 +44,10 @@ _REASONS = {
             "use the spikes alone: convolution, batch norm, LIF",
         ),
     ),
+    **dict.fromkeys(
+        ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus"),
+        (_REAL, "put IF, LIF or PLIF neurons in its place, or keep it after the last layer for the host"),
+    ),
     **dict.fromkeys(("softmax", "log_softmax"), ("it divides by a sum over neurons", _BEFORE)),
     **dict.fromkeys(
         ("cat", "concat", "concatenate", "hstack", "vstack"),
