@@ -27,7 +27,7 @@ class DecayedReadOut(nn.Module):
     def forward(self, spikes: Tensor) -> Tensor:
         with full_precision(spikes):
             if self.event:
-                return torch.stack(_running_sums(fold(self.conv, wide(spikes))), 1)
+                return torch.stack(running_sums(fold(self.conv, wide(spikes))), 1)
             return self.image(_decayed_sum(spikes), len(spikes))
 
     def image(self, total: Tensor, steps: int) -> Tensor:
@@ -38,7 +38,8 @@ class DecayedReadOut(nn.Module):
         return torch.tanh(nn.functional.conv_transpose2d(total, self.conv.weight, bias, padding=1))
 
 
-def _running_sums(y: Tensor) -> list[Tensor]:
+def running_sums(y: Tensor) -> list[Tensor]:
+    """u_t of the y_t, (T, N, ...)."""
     sums = [y[0]]
     for frame in y[1:]:
         sums.append(DECAY * sums[-1] + frame)
