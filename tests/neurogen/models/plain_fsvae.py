@@ -140,35 +140,32 @@ class PlainFSVAE(nn.Module):
         out = through(self.posterior, [torch.cat(pair, 1) for pair in zip(drive, inputs, strict=True)])
         return [self.chosen(o, i) for o, i in zip(out, indices, strict=True)], out
 
-    def prior_pass(self, zs: Steps, replaced: tuple[int, ...] = (), noise: Tensor | None = None) -> Steps:
-        """Teacher forcing on z; at the steps `replaced` the prior's own guess stands in. noise: (T, N, latent)."""
+    def prior_inputs(self, zs: Steps, replaced: tuple[int, ...] = (), noise: Tensor | None = None) -> Steps:
+        """z_0 = 0, z_1, ..., z_(T-1); at steps in `replaced` (from 0) the prior's own guess. noise: (T, N, latent)."""
         inputs = [torch.zeros_like(zs[0])]
         with torch.no_grad():
             for t in range(self.steps - 1):
                 if t in replaced:
                     mean = self.groups(through(self.prior, inputs)[-1]).mean(2)
-                    inputs.append((mean + 1e-3 * noise[t] > 0.5).to(mean.dtype))
+                    inputs.append((mean + (0 if noise is None else noise[t]) > 0.5).to(mean.dtype))
                 else:
                     inputs.append(zs[t].detach())
-        return through(self.prior, inputs)
+        return inputs
 
     def forward(
-        self,
-        x: Tensor,
-        indices: Tensor,
-        inputs: Steps | None = None,
-        replaced: tuple[int, ...] = (),
-        noise: Tensor | None = None,
-        distance: str = "psp_mmd",
+        self, x: Tensor, indices: Tensor, replaced: tuple[int, ...] = (), distance: str = "psp_mmd"
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Image, squared error, distance of posterior and prior. `inputs`: what is fed back, if given."""
+        """As released: image, squared error, distance of posterior and prior. indices: (T, N, latent) int64."""
         drive = self.encode(x)
-        inputs = self.posterior_inputs(drive, indices) if inputs is None else inputs
-        zs, out = self.posterior_pass(drive, inputs, indices)
-        p = [self.groups(o).mean(2) for o in self.prior_pass(zs, replaced, noise)]
-        q = [self.groups(o).mean(2) for o in out]
+        zs, out = self.posterior_pass(drive, self.posterior_inputs(drive, indices), indices)
+        guesses = 1e-3 * torch.randn(indices.shape, dtype=x.dtype)
+        p = through(self.prior, self.prior_inputs(zs, replaced, guesses))
         image = self.decode(zs)
-        return image, F.mse_loss(image, x), DISTANCES[distance](q, p)
+        return image, F.mse_loss(image, x), self.distance(out, p, distance)
+
+    def distance(self, q: Steps, p: Steps, name: str) -> Tensor:
+        """Of neurons (N, latent * k) of posterior and prior."""
+        return DISTANCES[name]([self.groups(o).mean(2) for o in q], [self.groups(o).mean(2) for o in p])
 
     @torch.no_grad()
     def sample(self, indices: Tensor) -> tuple[Tensor, Tensor]:
