@@ -31,11 +31,15 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def shared_batch_norm(
-    layer: nn.modules.batchnorm._BatchNorm, x: Tensor, weight: Tensor | None, copies: int = 1
+    layer: nn.modules.batchnorm._BatchNorm,
+    x: Tensor,
+    weight: Tensor | None,
+    copies: int = 1,
+    missing: Tensor | None = None,
 ) -> Tensor:
     """What batch norm `layer` makes of x (M, C, ...) in training with that weight (C,), by moments of all processes.
 
-    Its running statistics move; copies: how many equal steps x stands for.
+    Its running statistics move; copies: how many equal steps x stands for; missing (C,): what x lacks of its mean.
     """
     assert layer.momentum is not None and layer.running_mean is not None and layer.running_var is not None
     bias = layer.bias
@@ -46,6 +50,7 @@ def shared_batch_norm(
         count = count * copies
         if layer.num_batches_tracked is not None:
             layer.num_batches_tracked.add_(1)
+        mean = mean if missing is None else mean + missing
         layer.running_mean.lerp_(mean.to(layer.running_mean.dtype), layer.momentum)
         layer.running_var.lerp_((variance * (count / (count - 1))).to(layer.running_var.dtype), layer.momentum)
     return y

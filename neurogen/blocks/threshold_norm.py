@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
@@ -18,6 +19,8 @@ from neurogen.blocks.shared_norm import shared_batch_norm
 from neurogen.config import NeuronConfig
 from neurogen.neurons import make_neuron
 from neurogen.processes import together
+
+Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 
 
 class ThresholdNorm(nn.BatchNorm2d):
@@ -38,40 +41,63 @@ class ThresholdNorm(nn.BatchNorm2d):
         """What a batch norm without the scale would have as its weight, (C,)."""
         return self.weight * self.scale
 
-    def forward(self, x: Tensor, copies: int = 1) -> Tensor:
-        """copies: how many equal steps x (M, ...) stands for, which the running variance counts."""
-        if self.training and self.shares_statistics and together():
-            return shared_batch_norm(self, x, self.gain, copies)
-        assert self.momentum is not None and self.running_var is not None
-        variance = self.running_var.clone() if self.training and copies > 1 else self.running_var
-        y = nn.functional.batch_norm(
-            x, self.running_mean, variance, self.gain, self.bias, self.training, self.momentum, self.eps
-        )
-        if variance is not self.running_var:  # its n / (n - 1) is to be of all copies
-            count = x.numel() // x.shape[1]
-            share = (count - 1) / count * (copies * count) / (copies * count - 1)
-            kept = self.running_var * (1 - self.momentum)
-            self.running_var.copy_((variance - kept) * share + kept)
+    def forward(self, x: Tensor, copies: int = 1, missing: Tensor | None = None) -> Tensor:
+        """copies: how many equal steps x (M, ...) stands for, which the running variance counts.
+
+        missing: (C,) what x lacks: in training only the running mean sees it, in eval mode it may not be left out.
+        """
+        if not self.training:
+            return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.gain, self.bias, eps=self.eps)
+        if self.shares_statistics and together():
+            return shared_batch_norm(self, x, self.gain, copies, missing)
+        assert self.momentum is not None and self.running_mean is not None and self.running_var is not None
+        mean, variance = self.running_mean.clone(), self.running_var.clone()
+        y = nn.functional.batch_norm(x, mean, variance, self.gain, self.bias, True, self.momentum, self.eps)
+        with torch.no_grad():
+            if copies > 1:  # n / (n - 1) is to be of all copies
+                count = x.numel() // x.shape[1]
+                share = (count - 1) / count * (copies * count) / (copies * count - 1)
+                variance = torch.lerp(self.running_var * (1 - self.momentum), variance, share)
+            self.running_var.copy_(variance)
+            self.running_mean.copy_(mean if missing is None else mean.add(missing, alpha=self.momentum))
         return y
 
 
 class ThresholdStage(nn.Module):
-    """A linear layer or convolution, tdBN, neurons: (T, N, ...) -> spikes (T, N, ...)."""
+    """A linear layer or convolution, tdBN, neurons: (T, N, ...) -> spikes (T, N, ...).
 
-    def __init__(self, layer: nn.Module, channels: int, neurons: NeuronConfig, alpha: float = 1.0) -> None:
+    In training batch norm takes the layer's bias away again, so that it has no gradient and is not computed.
+    """
+
+    def __init__(self, layer: Layer, channels: int, neurons: NeuronConfig, alpha: float = 1.0) -> None:
         super().__init__()
         self.layer = layer
+        assert layer.bias is not None
+        layer.bias.requires_grad_(False)
         self.norm = ThresholdNorm(channels, alpha * neurons.threshold)
         self.neuron: BaseNode = make_neuron(neurons)
 
     def forward(self, x: Tensor) -> Tensor:
-        current = self.norm(self.layer(x.flatten(0, 1)))
-        return self.neuron(current.unflatten(0, x.shape[:2]))
+        return self.neuron(self.current(x.flatten(0, 1)).unflatten(0, x.shape[:2]))
 
     def forward_constant(self, x: Tensor, steps: int) -> Tensor:
         """The same for x (N, C, H, W) that is shown at every step: its current is computed once."""
-        current = self.norm(self.layer(x), steps).movedim(1, -1)  # channels stay innermost
+        current = self.current(x, steps).movedim(1, -1)  # channels stay innermost
         return self.neuron(current.expand(steps, *current.shape).contiguous().movedim(-1, 2))
+
+    def current(self, x: Tensor, copies: int = 1) -> Tensor:
+        """Input current of the neurons: (M, ...) -> (M, ...); copies: how many equal steps x stands for."""
+        if not self.norm.training:
+            return self.norm(self.layer(x))
+        return self.norm(_without_bias(self.layer, x), copies, self.layer.bias)
+
+
+def _without_bias(layer: Layer, x: Tensor) -> Tensor:
+    if isinstance(layer, nn.Linear):
+        return nn.functional.linear(x, layer.weight)
+    if isinstance(layer, nn.ConvTranspose2d):
+        return nn.functional.conv_transpose2d(x, layer.weight, None, layer.stride, layer.padding, layer.output_padding)
+    return nn.functional.conv2d(x, layer.weight, None, layer.stride, layer.padding)
 
 
 @contextmanager
