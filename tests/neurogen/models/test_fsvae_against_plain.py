@@ -131,8 +131,9 @@ def test_losses_gradients_and_statistics_of_a_training_pass_are_the_plain_ones(
     assert_equal(losses["reconstruction"], squared)
     assert_equal(losses["distance"], apart)
     for name, a, b in gradients(ours, plain):
-        assert a is not None and b is not None, name
-        assert_equal(a, b, name)
+        assert b is not None, name
+        assert a is not None or name.endswith(".bias"), name  # batch norm takes a bias before it away again
+        assert_equal(torch.zeros_like(b) if a is None else a, b, name)
     for i, (a, b) in enumerate(stages(ours, plain)):
         assert_equal(a.norm.running_mean, b.mean, f"{i}")
         assert_equal(a.norm.running_var, b.var, f"{i}")
