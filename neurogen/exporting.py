@@ -2,14 +2,14 @@
 
     decoder.net   decoder.net.json   decoder.nir   samples.npz   report.json   report.html
 
-The folder is filled beside its final name and renamed when complete. Test items, classes in turn, run through the model
-as trained, through the chip's integers, and through the chip's arithmetic; the page shows what each makes of them.
+The folder is filled beside its final name and renamed when complete. Test items, classes in turn, or the samples of a
+model without an encoder run through the model as trained, through the chip's integers, and through the chip's
+arithmetic; the page shows what each makes of them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -18,25 +18,31 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 
 import export
 from event_tools.atomic import filling
 from export.network import Network, Neuron
 from export.page import page
-from export.samples import samples
-from neurogen.data import classes_in_turn, open_data
+from export.samples import samples as chip_samples
+from neurogen.compared import Compared, held_out, samples
+from neurogen.latent_model import LatentModel
 from neurogen.model import Model
+from neurogen.models.latent_on_chip import latent_half
 from neurogen.models.on_chip import Codes, Half, Last, decoder_half, encoder_half, whole
-from neurogen.models.tts_vqvae import TTSVQVAE
-from neurogen.pictures import colour_counts, image_grid
 from neurogen.sampling import OutputError, check_free
 
 TARGETS = ("netx", "nir")
-COMPARED = 32  # test items that every way runs
+COMPARED = 32  # test items or samples that every way runs
 SHOWN = 12  # of them on the page
+NAMES = {
+    "tts_vqvae": "a spiking VQ-VAE",
+    "fsvae": "a fully spiking VAE",
+    "vae": "a VAE",
+    "sgan": "a spiking GAN",
+    "swgan": "a spiking Wasserstein GAN",
+    "sgad": "a spiking GAN with attention decoding",
+    "sae": "a spiking autoencoder",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,31 +86,27 @@ def export_model(
     """
     options = options or ExportOptions()
     check_free(out)
-    stage = model.stored.network
-    half = _part(stage, options)
-    config = model.config.data if data is None else model.config.data.model_copy(update={"path": str(data)})
-    test = open_data(config, model.config.model.steps, "test", scaling=model.stored.scaling)
-    index = classes_in_turn(test.labels, COMPARED)
-    x = test.batch(index, None)
+    drawn = None if model.encodes else samples(model, COMPARED)
+    half = _half(model, options, drawn)
+    items = drawn or held_out(model, data, COMPARED)
     with torch.inference_mode():
-        inputs = half.inputs(x).clone()
+        inputs = half.inputs(items.given).clone()
         network = settled(export.read(half.module, inputs), half)
         chip = export.quantise(network, inputs.numpy(), per_channel=options.per_channel, readout=options.readout)
         report = export.report(chip, inputs.numpy(), network)
         values = {way: half.finish(torch.from_numpy(out).float()) for way, out in report.outputs.items()}
-    errors = _errors(x, model.reconstruct(x), values)
-    what = "all" if options.part == "whole" else f"the {options.part}"
-    title = f"{model.config.data.name}: {what} of a spiking VQ-VAE on {report.chip.name}"
-    figures = {"part": options.part, "values": errors, **report.to_dict()}
+    part = "all" if options.part == "whole" else "the generator" if drawn else f"the {options.part}"
+    title = f"{model.config.data.name}: {part} of {NAMES[model.config.system]} on {report.chip.name}"
+    figures = {"part": options.part, "values": items.errors(values), **report.to_dict()}
     with filling(out) as folder:
         if "netx" in options.to:
             export.write_netx(chip, folder / f"{options.part}.net")
         if "nir" in options.to:
             export.write_nir(network, folder / f"{options.part}.nir")
-        np.savez_compressed(folder / "samples.npz", **samples(chip, inputs.numpy()))
+        np.savez_compressed(folder / "samples.npz", **chip_samples(chip, inputs.numpy()))
         (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        pictures = _pictures(model, x, values, test.labels[index])
-        (folder / "report.html").write_text(page(report, title, pictures, _note(errors)), encoding="utf-8")
+        pictures = items.pictures(model, values, SHOWN)
+        (folder / "report.html").write_text(page(report, title, pictures, items.note(values)), encoding="utf-8")
     return figures
 
 
@@ -124,64 +126,35 @@ def summary(figures: dict[str, Any], out: Path) -> dict[str, Any]:
         "differ float - quantised": agreement["float_quantised"],
         "differ quantised - simulated": agreement["quantised_simulated"],
         "differ float - simulated": agreement["float_simulated"],
-        **{f"squared error, {way}": each["data"] for way, each in values.items() if way != "model"},
+        **{
+            f"squared error{'' if 'data' in each else ' from the model'}, {way}": each.get("data", each["model"])
+            for way, each in values.items()
+            if way != "model"
+        },
         "accumulates a sample": totals["accumulates"],
         "µJ a sample, Loihi 1 constants": loihi1["microjoules"],
     }
 
 
-def _part(stage: TTSVQVAE, options: ExportOptions) -> Half:
+def _half(model: Model, options: ExportOptions, drawn: Compared | None) -> Half:
+    if isinstance(model, LatentModel):
+        labels = None if drawn is None or not model.conditional else torch.from_numpy(drawn.labels)
+        uniforms = model.encoding_uniforms(range(COMPARED))
+        return latent_half(model.network, options.part, options.codes, options.readout, uniforms, labels)
+    stage = model.stored.network
     if options.part == "whole":
         return whole(stage, options.readout)
     return encoder_half(stage) if options.part == "encoder" else decoder_half(stage, options.codes, options.readout)
 
 
 def settled(network: Network, half: Half) -> Network:
-    """Its last convolution as the chip shall run it."""
+    """Its last convolution as the chip shall run it, and what else the host does."""
     last = network.layers[-1]
     if half.bias_on_host:
         last = dataclasses.replace(last, bias=None)
     if half.leak is not None:
         last = dataclasses.replace(last, neuron=Neuron(half.leak, 1.0, np.inf))
-    return dataclasses.replace(network, layers=(*network.layers[:-1], last))
-
-
-def _errors(x: Tensor, trained: Tensor, values: dict[str, Tensor]) -> dict[str, dict[str, float]]:
-    """Mean squared error in model units of each way: from the data, and from what the model itself makes in float32."""
-    every = {"model": trained, **values}
-    return {
-        way: {"data": float(torch.mean((made - x) ** 2)), "model": float(torch.mean((made - trained) ** 2))}
-        for way, made in every.items()
-    }
-
-
-def _note(errors: dict[str, dict[str, float]]) -> str:
-    listed = ", ".join(f"{way} {each['data']:.4g}" for way, each in errors.items() if way != "model")
-    return (
-        f"Test items, and what each way makes of them. Mean squared error from the data, in model units: {listed}; "
-        f"of the simulated ones from the trained model's own {errors['simulated']['model']:.2g}."
-    )
-
-
-def _pictures(model: Model, x: Tensor, values: dict[str, Tensor], labels: NDArray[np.int64]) -> dict[str, bytes]:
-    """One strip of pictures for the data and for each way, in colours of one scale."""
-    strips = {"test items": x, **values}
-    some = np.unique(np.linspace(0, len(x) - 1, SHOWN).astype(int))  # of every class, as far as they go
-    made = {name: model.finish(v[some], None, labels[some]) for name, v in strips.items()}
-    top = None
-    if made["test items"].counts is not None:
-        top = max(float(np.quantile(made["test items"].counts.sum(1), 0.999)), 1.0)
-    return {
-        name: _png(image_grid(s.images if s.counts is None else colour_counts(s.counts.sum(1), top), SHOWN))
-        for name, s in made.items()
-    }
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    """(C, H, W) uint8, 1 or 3 channels."""
-    buffer = io.BytesIO()
-    Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)).save(buffer, format="PNG")
-    return buffer.getvalue()
+    return dataclasses.replace(network, layers=(*network.layers[:-1], last), host=(*network.host, *half.host))
 
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:

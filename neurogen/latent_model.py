@@ -59,12 +59,14 @@ class LatentModel(Model):
         chosen = own_parts(len(parts)) if together else range(len(parts))
         made = []
         for k in chosen:
-            draws = [
-                self._stream(seed, k * CHUNK + i).random(self.network.encoding_draws) for i in range(len(parts[k]))
-            ]
-            uniforms = torch.from_numpy(np.stack(draws)).to(self.device)
+            uniforms = self.encoding_uniforms(range(k * CHUNK, k * CHUNK + len(parts[k])), seed).to(self.device)
             made.append(self.network.encode(parts[k].to(self.device), uniforms).cpu())
         return torch.cat(all_parts(made, len(parts)) if together else made, self.item_axis)
+
+    def encoding_uniforms(self, items: range, seed: int = 0) -> Tensor:
+        """(len(items), encoding_draws) float64: what `encode` draws the latents of these items by."""
+        draws = [self._stream(seed, item).random(self.network.encoding_draws) for item in items]
+        return torch.from_numpy(np.stack(draws))
 
     @torch.inference_mode()
     def decode(self, latents: Tensor, together: bool = False, labels: Tensor | None = None) -> Tensor:

@@ -36,7 +36,8 @@ class Half:
     """module: what is exported; inputs: items in model units -> what it takes, (T, N, ...);
 
     finish: what leaves it, (T, N, ...) float32 -> values in model units; leak: of a last convolution that a membrane
-    adds up over the steps, else None; bias_on_host: whether the host adds the last convolution's bias.
+    adds up over the steps, else None; bias_on_host: whether the host adds the last convolution's bias; host: what else
+    no chip's layer does, in words.
     """
 
     module: nn.Module
@@ -44,6 +45,7 @@ class Half:
     finish: Callable[[Tensor], Tensor]
     leak: float | None = None
     bias_on_host: bool = False
+    host: tuple[str, ...] = ()
 
 
 def decoder_half(stage: TTSVQVAE, codes: Codes, last: Last) -> Half:
