@@ -19,6 +19,7 @@ import torch
 from spikingjelly.activation_based import surrogate
 from torch import Tensor
 
+from neurogen.full_precision import wide
 from neurogen.neurons.block import dense, flat, laid_out_as, rows_of
 from neurogen.neurons.dynamics import Dynamics, step_by_step
 from neurogen.neurons.surrogate import Rect, can_fuse
@@ -65,9 +66,7 @@ def gate(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tensor]:
 
 
 def _run(x: Tensor, v: Tensor | None, d: Dynamics, gate: bool) -> tuple[Tensor, Tensor]:
-    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
-    y, last = _Compiled.apply(wide, v, d, gate)
-    return y.to(x.dtype), last
+    return _Compiled.apply(x, v, d, gate)
 
 
 class _Compiled(torch.autograd.Function):
@@ -97,7 +96,11 @@ class _Compiled(torch.autograd.Function):
 
 def _rows(v: Tensor | None, x: Tensor) -> Tensor | None:
     """A membrane (N, ...) or its gradient in the memory order of x's steps, flat."""
-    return None if v is None else flat(laid_out_as(v.detach(), x[0]))
+    if v is None:
+        return None
+    strides = x.stride()[1:]
+    same = v.stride() == strides
+    return flat(v.detach() if same else torch.empty_strided(v.shape, strides, dtype=v.dtype).copy_(v.detach()))
 
 
 def _key(d: Dynamics) -> tuple[Any, ...]:
@@ -129,16 +132,18 @@ def _functions(key: tuple[Any, ...], gate: bool, steps: int) -> tuple[Callable[.
         return torch.where(h >= d.threshold, d.reset, h)
 
     def forward(x: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+        dtype, x = x.dtype, wide(x)
         v = torch.full_like(x[0], d.rest) if v is None else v
         out = []
         for t in range(steps):
             h = charged(v, x[t])
-            fired = (h >= d.threshold).to(x.dtype)
-            out.append(x[t] * fired if gate else fired)
+            fired = h >= d.threshold
+            out.append((x[t] * fired if gate else fired).to(dtype))
             v = after(h)
         return torch.stack(out), v + 0.0  # a tensor of its own where nothing moved it
 
     def backward(x: Tensor, v: Tensor | None, above: Tensor, carry: Tensor | None) -> tuple[Tensor, Tensor]:
+        dtype, x, above = x.dtype, wide(x), wide(above)
         v = torch.full_like(x[0], d.rest) if v is None else v
         trace = []
         for t in range(steps):
@@ -153,7 +158,7 @@ def _functions(key: tuple[Any, ...], gate: bool, steps: int) -> tuple[Callable[.
             if not d.detach_reset:
                 through = through + carry * w * (-d.threshold if d.reset is None else d.reset - h)
             g = through + above[t] * w * (x[t] if gate else 1.0)
-            grads.append(g * d.gain + torch.where(fired, above[t], 0.0) if gate else g * d.gain)
+            grads.append((g * d.gain + torch.where(fired, above[t], 0.0) if gate else g * d.gain).to(dtype))
             carry = g * d.leak
         return torch.stack(grads[::-1]), carry
 
@@ -190,8 +195,8 @@ def _differentiable(
     x: Tensor, v: Tensor | None, above: Tensor | None, above_last: Tensor | None, d: Dynamics, gate: bool
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of x and v that can be differentiated again."""
-    spikes, last = step_by_step(x, v, d)
-    out = x * spikes if gate else spikes
+    spikes, last = step_by_step(wide(x), v, d)
+    out = (x * spikes if gate else spikes).to(x.dtype)
     pairs = [(o, g) for o, g in ((out, above), (last, above_last)) if g is not None and o.requires_grad]
     inputs = [t for t in (x, v) if t is not None and t.requires_grad]
     outputs, upper = zip(*pairs, strict=True)
