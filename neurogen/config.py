@@ -15,6 +15,7 @@ from pydantic import ValidationError, model_validator
 from neurogen.config_data import DataConfig, RecordingConfig
 from neurogen.config_errors import sentence, shown
 from neurogen.config_fsvae import FSVAEConfig
+from neurogen.config_gan import GANConfig
 from neurogen.config_networks import (
     CodebookConfig,
     GatedConfig,
@@ -36,6 +37,7 @@ __all__ = [
     "ConfigError",
     "DataConfig",
     "FSVAEConfig",
+    "GANConfig",
     "GatedConfig",
     "LossConfig",
     "ModelConfig",
@@ -122,11 +124,14 @@ class PriorConfig(Section):
     train: TrainConfig = TrainConfig()
 
 
-Config = StageOneConfig | PriorConfig | FSVAEConfig
+Config = StageOneConfig | PriorConfig | FSVAEConfig | GANConfig
 SYSTEMS: dict[str, type[SystemConfig] | type[PriorConfig]] = {
     "tts_vqvae": StageOneConfig,
     "prior": PriorConfig,
     "fsvae": FSVAEConfig,
+    "sgan": GANConfig,
+    "swgan": GANConfig,
+    "sgad": GANConfig,
 }
 
 
