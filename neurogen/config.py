@@ -24,6 +24,7 @@ from neurogen.config_networks import (
     PriorModelConfig,
     SpikingConfig,
 )
+from neurogen.config_sae import SAEConfig
 from neurogen.config_section import Natural, Section, Seed
 from neurogen.config_system import RECORDINGS, SystemConfig
 from neurogen.config_training import LossConfig, TrainConfig
@@ -45,6 +46,7 @@ __all__ = [
     "PriorConfig",
     "PriorModelConfig",
     "RecordingConfig",
+    "SAEConfig",
     "SpikingConfig",
     "StageOneConfig",
     "TrainConfig",
@@ -124,7 +126,7 @@ class PriorConfig(Section):
     train: TrainConfig = TrainConfig()
 
 
-Config = StageOneConfig | PriorConfig | FSVAEConfig | GANConfig
+Config = StageOneConfig | PriorConfig | FSVAEConfig | GANConfig | SAEConfig
 SYSTEMS: dict[str, type[SystemConfig] | type[PriorConfig]] = {
     "tts_vqvae": StageOneConfig,
     "prior": PriorConfig,
@@ -132,6 +134,7 @@ SYSTEMS: dict[str, type[SystemConfig] | type[PriorConfig]] = {
     "sgan": GANConfig,
     "swgan": GANConfig,
     "sgad": GANConfig,
+    "sae": SAEConfig,
 }
 
 

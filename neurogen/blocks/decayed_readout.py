@@ -28,7 +28,7 @@ class DecayedReadOut(nn.Module):
         with full_precision(spikes):
             if self.event:
                 return torch.stack(running_sums(fold(self.conv, wide(spikes))), 1)
-            return self.image(_decayed_sum(spikes), len(spikes))
+            return self.image(decayed_sum(spikes), len(spikes))
 
     def image(self, total: Tensor, steps: int) -> Tensor:
         """The image (N, out, H, W) of a decayed sum (N, C, H, W) over so many steps."""
@@ -38,17 +38,17 @@ class DecayedReadOut(nn.Module):
         return torch.tanh(nn.functional.conv_transpose2d(total, self.conv.weight, bias, padding=1))
 
 
-def running_sums(y: Tensor) -> list[Tensor]:
-    """u_t of the y_t, (T, N, ...)."""
+def running_sums(y: Tensor, decay: float = DECAY) -> list[Tensor]:
+    """u_t = decay u_(t-1) + y_t of the y_t, (T, N, ...)."""
     sums = [y[0]]
     for frame in y[1:]:
-        sums.append(DECAY * sums[-1] + frame)
+        sums.append(decay * sums[-1] + frame)
     return sums
 
 
-def _decayed_sum(spikes: Tensor) -> Tensor:
-    """sum_t 0.8^(T-t) s_t: (T, N, C, H, W) -> (N, C, H, W), in the order of memory."""
+def decayed_sum(spikes: Tensor, decay: float = DECAY) -> Tensor:
+    """sum_t decay^(T-t) s_t: (T, N, C, H, W) -> (N, C, H, W), in the order of memory."""
     x = spikes.movedim(2, -1)  # channels are innermost, or no harm is done
-    weights = DECAY ** torch.arange(len(x) - 1, -1, -1, dtype=torch.float64)
+    weights = decay ** torch.arange(len(x) - 1, -1, -1, dtype=torch.float64)
     rows = wide(x).flatten(1)
     return (weights.to(rows) @ rows).view(x.shape[1:]).movedim(-1, 1)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from neurogen.config_fsvae import FSVAEConfig
+from neurogen.config_sae import SAEConfig
 from neurogen.config_system import SystemConfig
 from neurogen.models.fsvae import FSVAE
 from neurogen.models.latent_network import LatentNetwork
+from neurogen.models.sae import SAE
 
 
 def make_network(config: SystemConfig) -> LatentNetwork:
     """A fresh network; raises ValueError for settings that it cannot be built of."""
     if isinstance(config, FSVAEConfig):
         return FSVAE(config)
+    if isinstance(config, SAEConfig):
+        return SAE(config)
     raise ValueError(f"expected a system of one network, got {type(config).__name__}")

@@ -68,7 +68,7 @@ class Forward:
         torch.sub(self.threshold, h, out=below)
         torch.le(below, 0.0, out=s)
         if self.d.reset is None:
-            torch.sub(h, s, alpha=self.d.threshold, out=v)
+            torch.sub(h, s, alpha=self.d.drop, out=v)
         else:
             _keep_above(h, below, 0.0, grad_input=v)
             if self.d.reset:
@@ -115,7 +115,7 @@ class Backward:
             if not d.detach_reset:  # the reset depends on the spike too
                 if d.reset is None:
                     torch.mul(later, w, out=q)
-                    out.add_(q, alpha=-d.threshold * self.factor)
+                    out.add_(q, alpha=-d.drop * self.factor)
                 else:
                     torch.add(below, d.reset - d.threshold, out=q)  # reset - h
                     out.addcmul_(q.mul_(later), w, value=self.factor)

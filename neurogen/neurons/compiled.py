@@ -22,7 +22,7 @@ from torch import Tensor
 from neurogen.full_precision import wide
 from neurogen.neurons.block import dense, flat, laid_out_as, rows_of
 from neurogen.neurons.dynamics import Dynamics, step_by_step
-from neurogen.neurons.surrogate import Rect, can_fuse
+from neurogen.neurons.surrogate import FastSigmoid, Rect, can_fuse
 
 DEVICES = ("cpu",)
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -107,14 +107,14 @@ def _key(d: Dynamics) -> tuple[Any, ...]:
     """Constants that a compiled function has in it, comparable, which a surrogate is not."""
     function: Any = d.surrogate
     shape = (function.width, function.offset) if type(function) is Rect else (float(function.alpha),)
-    return d.tau, d.decay_input, d.threshold, d.reset, d.detach_reset, type(function), shape
+    return d.tau, d.decay_input, d.threshold, d.reset, d.detach_reset, d.reset_by, type(function), shape
 
 
 @functools.cache
 def _functions(key: tuple[Any, ...], gate: bool, steps: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Forward and backward over rows (T, n), compiled for any n."""
-    tau, decay_input, threshold, reset, detach, kind, shape = key
-    d = Dynamics(tau, decay_input, threshold, reset, detach, torch.sigmoid)
+    tau, decay_input, threshold, reset, detach, reset_by, kind, shape = key
+    d = Dynamics(tau, decay_input, threshold, reset, detach, torch.sigmoid, reset_by=reset_by)
     slope = _slope(kind, shape)
 
     def charged(v: Tensor, x: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ def _functions(key: tuple[Any, ...], gate: bool, steps: int) -> tuple[Callable[.
 
     def after(h: Tensor) -> Tensor:
         if d.reset is None:
-            return torch.where(h >= d.threshold, h - d.threshold, h)
+            return torch.where(h >= d.threshold, h - d.drop, h)
         return torch.where(h >= d.threshold, d.reset, h)
 
     def forward(x: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -156,7 +156,7 @@ def _functions(key: tuple[Any, ...], gate: bool, steps: int) -> tuple[Callable[.
             w, fired = slope(h - d.threshold), h >= d.threshold
             through = carry if d.reset is None else torch.where(fired, 0.0, carry)
             if not d.detach_reset:
-                through = through + carry * w * (-d.threshold if d.reset is None else d.reset - h)
+                through = through + carry * w * (-d.drop if d.reset is None else d.reset - h)
             g = through + above[t] * w * (x[t] if gate else 1.0)
             grads.append((g * d.gain + torch.where(fired, above[t], 0.0) if gate else g * d.gain).to(dtype))
             carry = g * d.leak
@@ -188,6 +188,7 @@ def _slope(kind: type, shape: tuple[float, ...]) -> _Slope:
         surrogate.SuperSpike: lambda u: a / (1 + u.abs()).square(),
         surrogate.Erf: lambda u: (a / math.sqrt(math.pi)) * torch.exp(-(a * u).square()),
         surrogate.Rect: lambda u: (u.abs() < 0.5 / a).to(u.dtype) * a,
+        FastSigmoid: lambda u: 1 / (1 + a * u.abs()).square(),
     }[kind]
 
 

@@ -43,7 +43,9 @@ def refusal(d: Dynamics, x: Tensor) -> str | None:
         return absent
     if x.device.type not in DEVICES:
         return f"it is for cuda and the input is on {x.device.type}"
-    if not can_fuse(d.surrogate):
+    if d.reset_by is not None:
+        return "its reset subtracts something other than the threshold"
+    if not can_fuse(d.surrogate) or type(d.surrogate) not in (*SURROGATES, surrogate.Rect, Rect):
         return f"it does not know the surrogate {type(d.surrogate).__name__}"
     return None if x.dtype in launch.IO else f"it does not know {x.dtype}"
 

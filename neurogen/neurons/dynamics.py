@@ -2,7 +2,7 @@
 
     h[t] = v[t-1] + (x[t] - (v[t-1] - r)) / tau   (decay_input)   or   v[t-1] - (v[t-1] - r) / tau + x[t]
     s[t] = h[t] >= threshold
-    v[t] = r where s[t] else h[t]  (hard)         or   h[t] - threshold s[t]  (soft, r = 0)
+    v[t] = r where s[t] else h[t]  (hard)         or   h[t] - drop s[t]  (soft, r = 0; drop is the threshold)
 
 Without leak h[t] = v[t-1] + x[t]. The plain steps can be differentiated any number of times; the fused ones
 (`cpu.py`) must agree with them.
@@ -29,11 +29,18 @@ class Dynamics:
     surrogate: Callable[[Tensor], Tensor]
     learned: Tensor | None = None
     """Parameter w with 1 / tau = sigmoid(w), in place of `tau`."""
+    reset_by: float | None = None
+    """What a soft reset subtracts, where that is not the threshold."""
 
     @property
     def rest(self) -> float:
         """Where the membrane starts and decays to."""
         return 0.0 if self.reset is None else self.reset
+
+    @property
+    def drop(self) -> float:
+        """What a soft reset subtracts."""
+        return self.threshold if self.reset_by is None else self.reset_by
 
     @property
     def leak(self) -> float:
@@ -71,7 +78,7 @@ def step_by_step(x: Tensor, v: Tensor | None, d: Dynamics) -> tuple[Tensor, Tens
         s = d.surrogate(h - d.threshold)
         spikes.append(s)
         r = s.detach() if d.detach_reset else s
-        v = h - r * d.threshold if d.reset is None else (1.0 - r) * h + r * d.reset
+        v = h - r * d.drop if d.reset is None else (1.0 - r) * h + r * d.reset
     return torch.stack(spikes), v
 
 
@@ -92,7 +99,7 @@ def backward_step_by_step(
     steps = []
     for t in reversed(range(len(below))):
         if d.reset is None:
-            through = carry if d.detach_reset else carry - carry * d.threshold * slope[t]
+            through = carry if d.detach_reset else carry - carry * d.drop * slope[t]
         else:
             through = carry * (1.0 - s[t])
             if not d.detach_reset:  # reset - h = below + (reset - threshold)

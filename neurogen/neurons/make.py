@@ -5,13 +5,16 @@ from __future__ import annotations
 from torch import nn
 
 from neurogen.config import NeuronConfig
+from neurogen.neurons.delayed_reset import DelayedReset
 from neurogen.neurons.gate import Gate
 from neurogen.neurons.lif import IF, LIF, PLIF
 from neurogen.neurons.surrogate import SURROGATES, Rect
 
 
-def make_neuron(config: NeuronConfig) -> LIF | IF | PLIF:
+def make_neuron(config: NeuronConfig) -> LIF | IF | PLIF | DelayedReset:
     """A fresh multi-step neuron layer."""
+    if config.kind == "delayed":
+        return DelayedReset(1 - 1 / config.tau, config.threshold, _surrogate(config), backend=config.backend)
     common = {
         "v_threshold": config.threshold,
         "v_reset": config.reset,
@@ -36,7 +39,7 @@ def _surrogate(config: NeuronConfig) -> nn.Module:
 def compile_neurons(module: nn.Module) -> None:
     """Have the neurons in `module` run compiled on the CPU, where there is a compiler (`compiled.py`)."""
     for layer in module.modules():
-        if isinstance(layer, (IF, LIF, PLIF)):
+        if isinstance(layer, (IF, LIF, PLIF, DelayedReset)):
             layer.compiled = True
 
 

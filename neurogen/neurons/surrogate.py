@@ -1,4 +1,4 @@
-"""Surrogate derivatives of the spike: SpikingJelly's, and a box of free width and offset.
+"""Surrogate derivatives of the spike: SpikingJelly's, a box of free width and offset, and snnTorch's fast sigmoid.
 
 g'(u) replaces the derivative of the step at u = h - threshold. `derivative_` evaluates it in place for the fused
 path; the classes below are those that it knows (spec of each: SpikingJelly's documentation of the class).
@@ -50,6 +50,37 @@ class Rect(torch.nn.Module):
         return _Box.apply(u, self.width, self.offset)
 
 
+class _Fast(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, alpha: float) -> Tensor:
+        ctx.save_for_backward(u)
+        ctx.alpha = alpha
+        return (u >= 0).to(u.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (u,) = ctx.saved_tensors
+        return grad / (1 + ctx.alpha * u.abs()).square(), None
+
+
+class FastSigmoid(torch.nn.Module):
+    """g'(u) = 1 / (1 + alpha |u|)^2, of height 1 whatever alpha is: snnTorch's `fast_sigmoid`, whose slope is alpha."""
+
+    def __init__(self, alpha: float = 25.0) -> None:
+        super().__init__()
+        if alpha <= 0:
+            raise ValueError(f"expected alpha above 0, got {alpha}")
+        self.alpha = float(alpha)
+        self.spiking = True
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Spikes 0 or 1 of u = h - threshold."""
+        return _Fast.apply(u, self.alpha)
+
+
 def _number(value: float, like: Tensor) -> Tensor:
     return torch.full((), value, dtype=like.dtype)  # on the CPU: torch takes it as a scalar on any device
 
@@ -82,6 +113,10 @@ def _super_spike(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
     torch.abs(u, out=w).add_(1.0).square_().reciprocal_().mul_(alpha * scale)
 
 
+def _fast_sigmoid(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
+    torch.abs(u, out=w).mul_(alpha).add_(1.0).square_().reciprocal_().mul_(scale)
+
+
 def _erf(w: Tensor, u: Tensor, alpha: float, scale: float) -> None:
     torch.square(u, out=w).mul_(-alpha * alpha).exp_().mul_(alpha / math.sqrt(math.pi) * scale)
 
@@ -100,6 +135,7 @@ _DERIVATIVES: dict[type, Callable[[Tensor, Tensor, float, float], None]] = {
     surrogate.SuperSpike: _super_spike,
     surrogate.Erf: _erf,
     surrogate.Rect: _rect,
+    FastSigmoid: _fast_sigmoid,
 }
 
 SURROGATES: dict[str, Callable[[float], torch.nn.Module]] = {
@@ -111,6 +147,7 @@ SURROGATES: dict[str, Callable[[float], torch.nn.Module]] = {
     "soft_sign": lambda alpha: surrogate.SoftSign(alpha=alpha),
     "super_spike": lambda alpha: surrogate.SuperSpike(alpha=alpha),
     "erf": lambda alpha: surrogate.Erf(alpha=alpha),
+    "fast_sigmoid": FastSigmoid,
 }
 
 
