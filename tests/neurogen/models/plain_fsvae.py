@@ -57,15 +57,16 @@ class Normed(nn.Module):
         shape = (-1, *[1] * (xs[0].dim() - 2))
         mean, var = self.mean, self.var
         if self.training:
-            together = torch.stack(xs).transpose(0, 2).flatten(1)  # (C, ...)
-            mean, var = together.mean(1), together.var(1, correction=0)
+            together = torch.stack(xs)
+            over = [d for d in range(together.dim()) if d != 2]
+            var, mean = torch.var_mean(together, over, correction=0)
+            count = together.numel() // len(mean)
             with torch.no_grad():
                 self.mean.lerp_(mean, 0.1)
-                self.var.lerp_(together.var(1, correction=1), 0.1)
+                self.var.lerp_(var * count / (count - 1), 0.1)
         scale = self.alpha * THRESHOLD / torch.sqrt(var + 1e-5)
-        return [
-            (x - mean.view(shape)) * scale.view(shape) * self.weight.view(shape) + self.bias.view(shape) for x in xs
-        ]
+        gain = (scale * self.weight).view(shape)
+        return [(x - mean.view(shape)) * gain + self.bias.view(shape) for x in xs]
 
 
 def through(layers: nn.ModuleList, xs: Steps) -> Steps:
