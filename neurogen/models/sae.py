@@ -38,11 +38,11 @@ class SAEEncoder(nn.Module):
         self.steps = config.steps
         sizes, out = (channels, *config.widths), config.channels
         self.stages = nn.Sequential(
-            *(StepStage(nn.Conv2d(a, b, 3, 2, 1), StepNorm(b), neurons) for a, b in pairwise(sizes))
+            *(StepStage(nn.Conv2d(a, b, 3, 2, 1), StepNorm(b), make_neuron(neurons)) for a, b in pairwise(sizes))
         )
         side = resolution >> len(config.widths)
         norm = StepNorm(out) if config.bottleneck_norm else None
-        self.last = StepStage(nn.Linear(config.widths[-1] * side**2, out), norm, neurons)
+        self.last = StepStage(nn.Linear(config.widths[-1] * side**2, out), norm, make_neuron(neurons))
 
     def forward(self, x: Tensor) -> Tensor:
         spikes = self.stages[0].forward_constant(x.contiguous(memory_format=torch.channels_last), self.steps)
@@ -56,10 +56,13 @@ class SAEDecoder(nn.Module):
         super().__init__()
         widths, side = config.widths[::-1], resolution >> len(config.widths)
         self.shape = (widths[0], side, side)
-        self.first = StepStage(nn.Linear(config.channels, widths[0] * side**2), None, neurons)
+        self.first = StepStage(nn.Linear(config.channels, widths[0] * side**2), None, make_neuron(neurons))
         self.second = make_neuron(neurons) if config.second_neuron else nn.Identity()
         self.stages = nn.Sequential(
-            *(StepStage(nn.ConvTranspose2d(a, b, 3, 2, 1, 1), StepNorm(b), neurons) for a, b in pairwise(widths))
+            *(
+                StepStage(nn.ConvTranspose2d(a, b, 3, 2, 1, 1), StepNorm(b), make_neuron(neurons))
+                for a, b in pairwise(widths)
+            )
         )
 
     def forward(self, latents: Tensor) -> Tensor:
