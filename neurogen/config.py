@@ -28,6 +28,7 @@ from neurogen.config_sae import SAEConfig
 from neurogen.config_section import Natural, Section, Seed
 from neurogen.config_system import RECORDINGS, SystemConfig
 from neurogen.config_training import LossConfig, TrainConfig
+from neurogen.config_vae import VAEConfig
 from neurogen.plain_yaml import parse_yaml, reason
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "SpikingConfig",
     "StageOneConfig",
     "TrainConfig",
+    "VAEConfig",
     "dump_config",
     "load_config",
     "parse_config",
@@ -126,11 +128,12 @@ class PriorConfig(Section):
     train: TrainConfig = TrainConfig()
 
 
-Config = StageOneConfig | PriorConfig | FSVAEConfig | GANConfig | SAEConfig
+Config = StageOneConfig | PriorConfig | FSVAEConfig | GANConfig | SAEConfig | VAEConfig
 SYSTEMS: dict[str, type[SystemConfig] | type[PriorConfig]] = {
     "tts_vqvae": StageOneConfig,
     "prior": PriorConfig,
     "fsvae": FSVAEConfig,
+    "vae": VAEConfig,
     "sgan": GANConfig,
     "swgan": GANConfig,
     "sgad": GANConfig,

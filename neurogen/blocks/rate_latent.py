@@ -30,8 +30,6 @@ GOLDEN = (5**0.5 - 1) / 2
 class RateLatent(nn.Module):
     """`channels` rates over `steps` steps; prior: network | mixture; spikes: bernoulli | stratified."""
 
-    order: Tensor
-
     def __init__(self, channels: int, steps: int, classes: int, prior: str, spikes: str) -> None:
         super().__init__()
         self.channels, self.steps, self.classes, self.spikes = channels, steps, classes, spikes
@@ -47,8 +45,8 @@ class RateLatent(nn.Module):
             rates = channels
         self.encoding_draws = channels * (steps if spikes == "bernoulli" else 1)
         self.draws = rates + self.encoding_draws
-        multiples = torch.arange(steps, dtype=torch.float64) * GOLDEN % 1  # any prefix of them is spread evenly
-        self.register_buffer("order", multiples.argsort().argsort(), persistent=False)
+        multiples = [t * GOLDEN % 1 for t in range(steps)]  # the first so many of them are spread evenly, always
+        self.shifts = [sum(other < own for other in multiples) / steps for own in multiples]
 
     @property
     def generates(self) -> bool:
@@ -112,6 +110,6 @@ class RateLatent(nn.Module):
         if self.spikes == "bernoulli":
             thresholds = uniforms.unflatten(1, (self.steps, self.channels)).transpose(0, 1)
         else:
-            shifts = (self.order / self.steps).to(uniforms.dtype)[:, None, None]
-            thresholds = (uniforms + shifts) % 1
+            shifts = torch.tensor(self.shifts, dtype=uniforms.dtype, device=uniforms.device)
+            thresholds = (uniforms + shifts[:, None, None]) % 1
         return (rates > thresholds).to(rates.dtype)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from neurogen.config_fsvae import FSVAEConfig
 from neurogen.config_sae import SAEConfig
 from neurogen.config_system import SystemConfig
+from neurogen.config_vae import VAEConfig
 from neurogen.models.fsvae import FSVAE
 from neurogen.models.latent_network import LatentNetwork
 from neurogen.models.sae import SAE
+from neurogen.models.vae import VAE
 
 
 def make_network(config: SystemConfig) -> LatentNetwork:
@@ -16,4 +18,6 @@ def make_network(config: SystemConfig) -> LatentNetwork:
         return FSVAE(config)
     if isinstance(config, SAEConfig):
         return SAE(config)
+    if isinstance(config, VAEConfig):
+        return VAE(config)
     raise ValueError(f"expected a system of one network, got {type(config).__name__}")
