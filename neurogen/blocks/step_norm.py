@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from neurogen.blocks.shared_norm import shared_batch_norm
-from neurogen.config import NeuronConfig
-from neurogen.neurons import make_neuron
 from neurogen.processes import together
 
 
@@ -67,23 +65,28 @@ class StepNorm(nn.BatchNorm2d):
 
 
 class StepStage(nn.Module):
-    """A linear layer or convolution, batch norm per step unless norm is None, neurons: (T, N, ...) -> spikes."""
+    """A linear layer or convolution, batch norm per step unless norm is None, neurons: (T, N, ...) -> same.
 
-    def __init__(self, layer: nn.Module, norm: StepNorm | None, neurons: NeuronConfig) -> None:
+    gain: of the currents, where nothing else makes them large enough to fire.
+    """
+
+    def __init__(self, layer: nn.Module, norm: StepNorm | None, neuron: nn.Module, gain: float = 1.0) -> None:
         super().__init__()
-        self.layer, self.norm = layer, norm
-        self.neuron = make_neuron(neurons)
+        self.layer, self.norm, self.neuron, self.gain = layer, norm, neuron, gain
 
     def forward(self, x: Tensor) -> Tensor:
-        current = self.layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        current = self._scaled(self.layer(x.flatten(0, 1))).unflatten(0, x.shape[:2])
         return self.neuron(current if self.norm is None else self.norm(current))
 
     def forward_constant(self, x: Tensor, steps: int) -> Tensor:
         """The same for x (N, ...) that is shown at every step: its current is computed once."""
-        current = self.layer(x)
+        current = self._scaled(self.layer(x))
         if self.norm is not None:
             current = self.norm.forward_constant(current, steps)
         return self.neuron(current.expand(steps, *current.shape))
+
+    def _scaled(self, current: Tensor) -> Tensor:
+        return current if self.gain == 1 else self.gain * current
 
 
 class _Steps(torch.autograd.Function):
