@@ -26,14 +26,17 @@ class StepNorm(nn.BatchNorm2d):
     """Whether moments are those of all processes (`share_statistics`)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Raises ValueError in training for a single value a step and channel, which has no variance."""
         if not self.training:
             return self._each(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         if self.shares_statistics and together():
             return torch.stack([shared_batch_norm(self, step, self.weight) for step in x])
+        maps = x.movedim(2, -1)
+        rows = maps.flatten(1, -2)
+        if rows.shape[1] < 2:
+            raise ValueError(f"expected two items or more to train batch norm per step, got {x.shape[1]}; batch more")
         self._count(len(x))
-        rows = x.movedim(2, -1)
-        y = _Steps.apply(rows.flatten(1, -2), self.weight, self.bias, self)
-        return y.view(rows.shape).movedim(-1, 2)
+        return _Steps.apply(rows, self.weight, self.bias, self).view(maps.shape).movedim(-1, 2)
 
     def forward_constant(self, x: Tensor, steps: int) -> Tensor:
         """(N, C) or (N, C, H, W) that is the same at every step -> same."""
