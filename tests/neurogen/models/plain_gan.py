@@ -90,9 +90,10 @@ class PlainGenerator(nn.Module):
         steps: int = 16,
         stage: str = "spikes",
         scoring: nn.Module | None = None,
+        event: bool = False,
     ) -> None:
         super().__init__()
-        self.steps, self.stage, self.start, self.top = steps, stage, start, widths[0]
+        self.steps, self.stage, self.start, self.top, self.event = steps, stage, start, widths[0], event
         flat = self.top * start**2
         self.first = Stepped(nn.Linear(latent, hidden), nn.BatchNorm1d(hidden))
         self.second = Stepped(nn.Linear(hidden, flat), nn.BatchNorm1d(flat))
@@ -101,7 +102,7 @@ class PlainGenerator(nn.Module):
         self.scoring = scoring
 
     def forward(self, z: Tensor) -> tuple[Steps, Tensor]:
-        """Frames of the steps as a discriminator of sequences sees them, and the image; z: (N, latent)."""
+        """The frames that a discriminator sees, one a step, and the image; z: (N, latent), shown at every step."""
         return self.run([z] * self.steps)
 
     def run(self, zs: Steps) -> tuple[Steps, Tensor]:
@@ -117,7 +118,7 @@ class PlainGenerator(nn.Module):
             return [image] * self.steps, image
         assert self.scoring is not None
         memories = remember([torch.sigmoid(y) for y in ys], self.scoring)
-        return memories, memories[-1]
+        return (memories if self.event else memories[-1:] * self.steps), memories[-1]
 
 
 def remember(frames: Steps, scoring: nn.Module) -> Steps:
@@ -149,21 +150,29 @@ class Attention(nn.Module):
         return a[:, 0], a[:, 1]
 
 
+class ScoringNet(nn.Module):
+    """Memory and frame scored apart by two layers of sigmoids; the weights are their shares."""
+
+    def __init__(self, values: int, width: int = 256) -> None:
+        super().__init__()
+        self.hidden, self.last = nn.Linear(values, width), nn.Linear(width, 1)
+
+    def forward(self, memory: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
+        m, x = (torch.sigmoid(self.last(torch.sigmoid(self.hidden(v.flatten(1)))))[:, 0] for v in (memory, frame))
+        return m / (m + x), x / (m + x)
+
+
 class PlainDiscriminator(nn.Module):
-    """Two convolutions of 5x5, batch norm per step, average pooling; two linear layers; a membrane. No bound."""
+    """Convolutions of 5x5, batch norm per step, neurons, average pooling; two linear layers; a membrane. No bound."""
 
     def __init__(
-        self, channels: int = 1, size: int = 28, widths: tuple[int, int] = (32, 64), hidden: int = 1024, steps: int = 16
+        self, channels: int = 1, size: int = 28, widths: tuple[int, int] = (32, 64), hidden: int = 1024
     ) -> None:
         super().__init__()
-        self.steps = steps
         a, b = widths
         edge = ((size - 4) // 2 - 4) // 2
         self.convs = nn.ModuleList(
-            [
-                Stepped(nn.Conv2d(channels, a, 5), nn.BatchNorm2d(a), pool=2),
-                Stepped(nn.Conv2d(a, b, 5), nn.BatchNorm2d(b), pool=2),
-            ]
+            Stepped(nn.Conv2d(m, n, 5), nn.BatchNorm2d(n), pool=2) for m, n in ((channels, a), (a, b))
         )
         self.hidden = Stepped(nn.Linear(b * edge**2, hidden))
         self.last = nn.Linear(hidden, 1)
