@@ -71,12 +71,14 @@ def network(
     order = [i for i in range(len(found)) if i in needed]
     place = {INPUT: INPUT, **{old: new for new, old in enumerate(order)}}
     _unread(layers, order, source, last)
-    built = [_layer(names[i], layers[i], place) for i in order]
+    _copied(layers, order)
+    shapes = {INPUT: source.shape, **{i: layers[i].shape for i in order}}
+    built = [_layer(names[i], layers[i], place, shapes) for i in order]
     if last.real:
         shape = _real_shape(last, output)
         feeds = Found(last.name, last, shape, True, last)
         name = _distinct([*(layer.name for layer in built), last.name or module])[-1]
-        built.append(_layer(name, feeds, place))
+        built.append(_layer(name, feeds, place, shapes))
     return Network(source.shape, tuple(built), output, tuple(note.words for note in host))
 
 
@@ -91,6 +93,15 @@ def _unread(layers: Sequence[Found], order: Sequence[int], source: Found, last: 
             layer.shape = layer.natural
 
 
+def _copied(layers: Sequence[Found], order: Sequence[int]) -> None:
+    """Lay out a flat layer whose spikes go one to one to neurons that a convolution reads as these are."""
+    for index in reversed(order):
+        layer = layers[index]
+        for term in layer.feeds.terms if layer.feeds else ():
+            if isinstance(term.map, Copy) and term.source != INPUT and not layers[term.source].fixed:
+                layers[term.source].shape = layer.shape
+
+
 def _needed(found: Sequence[Found], last: Signal) -> set[int]:
     needed: set[int] = set()
     ahead = [last]
@@ -102,11 +113,12 @@ def _needed(found: Sequence[Found], last: Signal) -> set[int]:
     return needed
 
 
-def _layer(name: str, layer: Found, place: dict[int, int]) -> Layer:
+def _layer(name: str, layer: Found, place: dict[int, int], shapes: dict[int, Shape]) -> Layer:
+    """shapes: of the layers before it."""
     feeds = layer.feeds
     synapses = []
     for term in feeds.terms:
-        linear = term.map if not isinstance(term.map, Copy) else _copy(term.map, layer.shape)
+        linear = term.map if not isinstance(term.map, Copy) else _copy(term.map, layer.shape, shapes[term.source])
         synapses.append(Synapses(place[term.source], linear))
     return Layer(name, layer.shape, tuple(synapses), _bias(feeds.bias, layer.shape), _neuron(layer))
 
@@ -122,9 +134,9 @@ def _neuron(layer: Found) -> Neuron | None:
     return layer.neuron
 
 
-def _copy(copy: Copy, shape: Shape) -> Map:
+def _copy(copy: Copy, shape: Shape, source: Shape) -> Map:
     """Copies of spikes: a 1x1 convolution of each channel, or a diagonal matrix."""
-    if len(shape) == 3:
+    if len(shape) == 3 and source == shape:
         by_channel = copy.scale.reshape(shape[0], -1)
         if (by_channel == by_channel[:, :1]).all():
             return Conv(by_channel[:, :1, None, None].copy(), groups=shape[0])

@@ -91,7 +91,10 @@ def _spikingjelly(module: Any) -> Neuron:
     silent = (neuron.NonSpikingIFNode, neuron.NonSpikingLIFNode)
     kind = next((k for k in (*kinds, *silent) if _same(module.__class__, k)), None)
     if kind is None:
-        raise _Unfit(None, "its dynamics are none of a chip's leaky integrate-and-fire", _PLAIN)
+        why = "its dynamics are none of a chip's leaky integrate-and-fire"
+        if getattr(module, "v_reset", 0.0) is None:
+            why += ", and it subtracts at a spike (v_reset=None) where a chip's neuron starts again at its reset value"
+        raise _Unfit(None, why, _PLAIN)
     leak = _spikingjelly_leak(module)
     if kind in silent:
         return Neuron(leak, leak or 1.0, math.inf)

@@ -120,11 +120,13 @@ class ScoringStage(OutputStage):
         self.scoring = make_scoring(model.scoring, values, model.scoring_width, model.steps)
 
     def forward(self, spikes: Tensor) -> Tensor:
-        if self.event:
-            return self.so_far(spikes)
-        frames = torch.sigmoid(self.currents(spikes))
+        return self.blended(self.currents(spikes))
+
+    def blended(self, y: Tensor) -> Tensor:
+        """The image, or v_1 to v_T of a recording, of the y_t."""
+        frames = torch.sigmoid(y)
         with full_precision(frames):
-            return self.scoring(frames)
+            return self.scoring.memories(frames) if self.event else self.scoring(frames)
 
     def so_far(self, spikes: Tensor) -> Tensor:
         frames = torch.sigmoid(self.currents(spikes))

@@ -101,12 +101,14 @@ class Generator(LatentNetwork):
     def _drive(self, latents: Tensor, labels: Tensor | None) -> Tensor:
         """Spikes (T, N, C, h, w) before the output stage."""
         functional.reset_net(self)
-        spikes = self.second(self._first(latents, labels))
+        x = self.given(latents, labels)
+        first = self.first(x) if x.dim() == 3 else self.first.forward_constant(x, self.steps)
+        spikes = self.second(first)
         maps = spikes.flatten(0, 1).unflatten(1, self.shape).contiguous(memory_format=torch.channels_last)
         return self.stages(maps.unflatten(0, spikes.shape[:2]))
 
-    def _first(self, latents: Tensor, labels: Tensor | None) -> Tensor:
-        """Spikes (T, N, hidden) of the first layer."""
+    def given(self, latents: Tensor, labels: Tensor | None) -> Tensor:
+        """What the first layer takes: (N, F), shown at every step, or (T, N, F). Errors as in `decode`."""
         shape = (self.steps, "N", self.latent) if self.item_axis else ("N", self.latent)
         if latents.dim() != len(shape) or any(m != n for m, n in zip(latents.shape, shape, strict=True) if n != "N"):
             raise ValueError(
@@ -120,4 +122,4 @@ class Generator(LatentNetwork):
                 raise ValueError(f"expected labels below {self.classes} for each of the latents, got none; give them")
             label = self.label(labels)
             steps = torch.cat((steps, label.expand(*steps.shape[:-1], -1)), -1)
-        return self.first(steps) if steps.dim() == 3 else self.first.forward_constant(steps, self.steps)
+        return steps

@@ -252,6 +252,16 @@ def test_our_view_of_a_flat_layer_follows_the_convolution_that_reads_it() -> Non
     assert [entry.shape for entry in network.layers] == [(3, 4, 4), (4, 8, 8), (4, 16, 16), (2, 16, 16)]
 
 
+def test_neurons_right_behind_neurons_are_laid_out_as_these_are() -> None:
+    torch.manual_seed(0)
+    parts = [nn.Linear(6, 48), lif(), lif(), folded(nn.Unflatten(1, (3, 4, 4)), nn.ConvTranspose2d(3, 4, 4, 2, 1))]
+    module, x = prepared(nn.Sequential(*parts, lif())), spikes(6)
+    network = assert_same_spikes(module, x)
+    assert [one.shape for one in network.layers] == [(3, 4, 4), (3, 4, 4), (4, 8, 8)]
+    chip = export.quantise(network, x.numpy())
+    assert chip.layers[1].weight.shape == (3, 1, 1, 1)  # each spike with one weight, not a matrix
+
+
 def test_one_dimensional_layers_have_a_height_of_one() -> None:
     torch.manual_seed(0)
     parts = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from spikingjelly.activation_based import layer, neuron
+from spikingjelly.activation_based import neuron
 from torch import Tensor, nn
 
 import export
@@ -48,15 +48,6 @@ def test_the_scale_and_the_bias_in_front_fold_into_the_weights() -> None:
     weight, bias = network.layers[1].synapses[0].map.weight, network.layers[1].bias
     np.testing.assert_allclose(weight, (linear.weight * factor[None, :, None, None]).detach(), rtol=1e-12)
     np.testing.assert_allclose(bias, ((linear.bias - norm.running_mean) * factor + norm.bias).detach(), atol=1e-12)
-
-
-def test_spikingjelly_s_own_norm_whose_weight_holds_the_threshold_is_read_too() -> None:
-    torch.manual_seed(1)
-    norm = layer.ThresholdDependentBatchNorm2d(1.0, 0.2, 4)
-    norm.step_mode = "m"
-    module = nn.Sequential(layer.Conv2d(2, 4, 3, padding=1, step_mode="m"), norm, quick())
-    module, x = prepared(module), spikes(2, 6, 6)
-    np.testing.assert_array_equal(export.run(export.read(module, x), x)["2"], outputs(module, x).numpy())
 
 
 def test_a_membrane_that_keeps_a_quarter_keeps_1024_of_4096() -> None:
