@@ -39,7 +39,8 @@ class DiscriminatorConfig(Section):
     hidden: Positive = 1024
     """Units of the last hidden layer; published: SGAN 400, 64x64 pixels 2048."""
     norm: Literal["batch", "spectral", "none"] = "batch"
-    """Of stages: batch norm per time step, as published; spectral and none judge each item by itself."""
+    """Of stages: batch norm per time step, as published; spectral and none judge each item by itself (linear: none, as
+    published)."""
 
 
 class GANModelConfig(Section):
