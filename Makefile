@@ -20,7 +20,7 @@ PYTHON310 ?= python3.10
 LAVA_VENV := .venv-lava
 LAVA_PYTHON ?= $(LAVA_VENV)/bin/python
 
-.PHONY: demo test lint clean test-interop test-interop-nir test-interop-braincog test-interop-readers verify-lava
+.PHONY: demo test lint clean test-interop test-interop-nir test-interop-snntorch test-interop-braincog test-interop-readers verify-lava
 
 demo: $(READY)
 	$(VENV)/bin/neurogen demo --out runs/demo
@@ -36,6 +36,10 @@ $(NIR_VENV)/bin/python:
 	$(PYTHON) -m venv $(NIR_VENV)
 	$(NIR_VENV)/bin/python -m pip install --quiet --disable-pip-version-check snntorch norse "spikingjelly>=2.0,<3" "nir>=1.0.7,<2" "nirtorch>=2.6,<2.7" \
 		|| { rm -rf $(NIR_VENV); exit 1; }
+
+# The SAE's neuron against snnTorch's Leaky; NIR_PYTHON as above.
+test-interop-snntorch: $(READY) $(NIR_PYTHON)
+	NEUROGEN_NIR_PYTHON="$(abspath $(NIR_PYTHON))" $(VENV)/bin/python -m pytest -s -m interop tests/neurogen/neurons/test_snntorch_leaky.py
 
 # Neurons, models and networks on BrainCog's own nodes; BRAINCOG_PYTHON=/path/to/python takes an environment that exists.
 test-interop-braincog: $(READY) $(BRAINCOG_PYTHON)
@@ -56,7 +60,7 @@ $(READERS_VENV)/bin/python:
 		|| { rm -rf $(READERS_VENV); exit 1; }
 
 # Every partner's, one after the other.
-test-interop: test-interop-nir test-interop-braincog test-interop-readers verify-lava
+test-interop: test-interop-nir test-interop-snntorch test-interop-braincog test-interop-readers verify-lava
 
 # netx files in real lava, layer by layer beside the simulator: NET="a.net b.net", or the test networks without it.
 verify-lava: $(READY) $(LAVA_PYTHON)
