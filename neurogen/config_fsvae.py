@@ -52,6 +52,8 @@ class FSVAEModelConfig(Section):
     everywhere with p = 0 to 0.3 by draws."""
     prior: Literal["network", "mixture"] = "network"
     """What rates of latent=rate are drawn from: a network of noise, or Gaussians fitted when training is done."""
+    spikes: Literal["bernoulli", "stratified"] = "bernoulli"
+    """Spikes of latent=rate: each by itself, or spread over the steps, which lets their number vary less."""
     classes: Natural = 0
     """Labels to condition on (latent=rate); 0 is unconditional."""
     readout: Literal["decay", "attention"] = "decay"

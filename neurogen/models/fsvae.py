@@ -12,7 +12,7 @@ are laid out with channels innermost, which CPUs compute fastest. Shapes: T step
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import torch
@@ -21,8 +21,10 @@ from torch import Tensor, nn
 
 from neurogen.blocks.bernoulli_latent import BernoulliLatent
 from neurogen.blocks.decayed_readout import DecayedReadOut
+from neurogen.blocks.rate_latent import RateLatent
+from neurogen.blocks.temporal_readout import TemporalReadOut
 from neurogen.blocks.threshold_norm import ThresholdStage
-from neurogen.coding import DECAY, to_steps
+from neurogen.coding import to_steps
 from neurogen.config_fsvae import FSVAEConfig, FSVAEModelConfig, FSVAENeuronConfig
 from neurogen.full_precision import wide
 from neurogen.models.latent_network import LatentNetwork
@@ -85,7 +87,10 @@ class FSVAE(LatentNetwork):
         self.encoder = FSVAEEncoder(data.channels, data.resolution, model, neurons)
         self.latent = make_latent(config)
         self.decoder = FSVAEDecoder(data.resolution, model, neurons)
-        self.readout: nn.Module = DecayedReadOut(model.widths[0], data.channels, model.coding == "event")
+        if model.readout == "attention":
+            self.readout: DecayedReadOut = TemporalReadOut(model.widths[0], data.channels, model.steps)
+        else:
+            self.readout = DecayedReadOut(model.widths[0], data.channels, model.coding == "event")
         self.draws, self.encoding_draws = self.latent.draws, self.latent.encoding_draws
 
     @property
@@ -115,17 +120,10 @@ class FSVAE(LatentNetwork):
     def stream(self, uniforms: Tensor, labels: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Latents (N, C) of each step, and the image (N, C, H, W) so far or the recording's frames (N, t, 2, H, W)."""
         functional.reset_net(self.decoder)
-        total: Tensor | float = 0.0
-        frames: list[Tensor] = []
-        for t, latents in enumerate(self.latent.steps_of_draw(uniforms, labels), 1):
-            spikes = self.decoder(latents[None].to(self.dtype))
-            if self.coding == "event":
-                total = DECAY * total + self.readout(spikes)[:, 0]
-                frames.append(total)
-                yield latents, torch.stack(frames, 1)
-            else:
-                total = DECAY * total + spikes[0]
-                yield latents, self.readout.image(total, t)
+        spikes: list[Tensor] = []
+        for latents in self.latent.steps_of_draw(uniforms, labels):
+            spikes.append(self.decoder(latents[None].to(self.dtype))[0])
+            yield latents, self.readout(torch.stack(spikes))
 
     def training_losses(self, x: Tensor, labels: Tensor, progress: float) -> dict[str, Tensor]:
         latents, distance = self.latent(self._drive(x), labels if self.classes else None, progress)
@@ -133,6 +131,10 @@ class FSVAE(LatentNetwork):
         values = self.readout(self.decoder(latents))
         reconstruction = (wide(values) - x).square().mean()
         return {"total": reconstruction + distance, "reconstruction": reconstruction, "distance": distance}
+
+    @torch.no_grad()
+    def settle(self, batches: Iterable[tuple[Tensor, Tensor]], seed: int) -> None:
+        self.latent.settle(((self._drive(x), labels) for x, labels in batches), seed)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -149,9 +151,11 @@ class FSVAE(LatentNetwork):
         return self.encoder(to_steps(x, self.coding, self.steps))
 
 
-def make_latent(config: FSVAEConfig) -> BernoulliLatent:
+def make_latent(config: FSVAEConfig) -> BernoulliLatent | RateLatent:
     """The latent of a configuration."""
     model = config.model
+    if model.latent == "rate":
+        return RateLatent(model.channels, model.steps, model.classes, model.prior, model.spikes)
     return BernoulliLatent(
         model.channels,
         model.steps,
