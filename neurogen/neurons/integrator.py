@@ -33,14 +33,14 @@ class Integrator(nn.Module):
             membranes.append(self.leak * membranes[-1] + self.gain * current)
         return torch.stack(membranes)
 
-    def weights(self, steps: int) -> Tensor:
-        """w_1 to w_T, (T,) float64."""
-        return self.gain * self.leak ** torch.arange(steps - 1, -1, -1, dtype=torch.float64)
+    def weights(self, steps: int) -> list[float]:
+        """w_1 to w_T."""
+        return [self.gain * self.leak**t for t in range(steps - 1, -1, -1)]
 
     def last(self, x: Tensor) -> Tensor:
         """m_T (N, ...) of currents (T, N, ...); 16 bits are summed in 32."""
         x = wide(x).movedim(2, -1)  # in the order of memory, where channels are innermost
-        m = self.weights(len(x)).to(x) @ x.flatten(1)
+        m = x.new_tensor(self.weights(len(x))) @ x.flatten(1)
         return m.view(x.shape[1:]).movedim(-1, 1)
 
     def last_of(self, layer: nn.Module, x: Tensor) -> Tensor:
@@ -48,5 +48,5 @@ class Integrator(nn.Module):
         y = layer(self.last(x))
         if layer.bias is None:
             return y
-        missing = float(self.weights(len(x)).sum()) - 1  # of the bias, which comes in at every step
+        missing = sum(self.weights(len(x))) - 1  # of the bias, which comes in at every step
         return y + missing * layer.bias.view(-1, *[1] * (y.dim() - 2))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from neurogen.blocks.attention_scoring import AttentionScoring
 from neurogen.models.discriminators import Discriminator
 from neurogen.models.gan import Generator
-from tests.neurogen.models.gans import T, gan_config, made, uniforms
+from tests.neurogen.models.gans import T, gan_config, made, statistics_of_one_batch, uniforms
 from tests.neurogen.models.plain_gan import (
     Attention,
     PlainDiscriminator,
@@ -75,8 +75,6 @@ def plain_generator(ours: Generator, system: str) -> PlainGenerator:
 def test_generators(system: str, settings: dict[str, Any], training: bool) -> None:
     ours, _ = made(gan_config(system, **settings))
     latents = ours.draw(uniforms(ours, 6))
-    for _ in range(3):
-        ours.judged(latents)
     plain = plain_generator(ours, system).train(training)
     ours.train(training)
     frames, image = plain(latents)
@@ -120,7 +118,7 @@ def test_discriminators(kind: str, training: bool) -> None:
     _, ours = made(gan_config())
     torch.manual_seed(2)
     x = torch.rand(6, 3, 16, 16, dtype=torch.float64) if kind == "image" else torch.rand(T, 6, 3, 16, 16).double()
-    for _ in range(20):  # until running statistics are near the data's
+    with torch.no_grad(), statistics_of_one_batch(ours):
         ours(x)
     plain = PlainDiscriminator(3, 16, (3, 5), 9).double().train(training)
     for stage, twin in discriminator_pairs(ours, plain):
@@ -130,7 +128,7 @@ def test_discriminators(kind: str, training: bool) -> None:
     a, b = x.clone().requires_grad_(), x.clone().requires_grad_()
     scores, expected = ours(a), plain([b] * T if kind == "image" else [*b])
     equal(scores, expected)
-    assert scores.std() > 0.01
+    assert scores.std() > 0.005
     scores.square().sum().backward()
     expected.square().sum().backward()
     equal(a.grad, b.grad, "slope")
