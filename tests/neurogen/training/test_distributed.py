@@ -17,7 +17,16 @@ from neurogen.training import TrainingError, train_run
 from neurogen.training.distributed import any_process, average_gradients, leader_first, processes, rank, world
 from neurogen.training.log import read_metrics
 from tests.neurogen.training.runs import stage1_config, weights_digest
-from tests.neurogen.training.together import CLOSE, both, draw_samples, folder_bytes, run_two, shared_norm, tables
+from tests.neurogen.training.together import (
+    CLOSE,
+    both,
+    draw_samples,
+    folder_bytes,
+    run_two,
+    shared_norm,
+    shared_step_norm,
+    tables,
+)
 
 NAMES = ("spiking", "on-grid", "gated", "means-in-parts", "prior")
 
@@ -61,10 +70,10 @@ def test_each_process_learns_from_items_of_its_own(pair: Path) -> None:
 
 
 def test_batch_norm_over_two_processes_is_that_over_the_whole_batch(pair: Path) -> None:
-    expected = shared_norm()
-    for seen in both(pair, "exchanges"):
-        for name, value in expected.items():
-            torch.testing.assert_close(seen["norm"][name], value, rtol=1e-12, atol=1e-12, msg=name)
+    for kind, expected in (("norm", shared_norm()), ("step norm", shared_step_norm())):
+        for seen in both(pair, "exchanges"):
+            for name, value in expected.items():
+                torch.testing.assert_close(seen[kind][name], value, rtol=1e-12, atol=1e-12, msg=name)
 
 
 def test_codebooks_of_every_kind_learn_from_the_whole_batch(pair: Path) -> None:

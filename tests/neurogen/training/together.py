@@ -19,6 +19,7 @@ import yaml
 from torch import Tensor, nn
 
 from neurogen.blocks.shared_norm import share_statistics
+from neurogen.blocks.step_norm import StepNorm
 from neurogen.codebook.make import make_codebook
 from neurogen.config import CodebookConfig, Config, NeuronConfig, dump_config, load_config, parse_config
 from neurogen.data import ImageData, RecordingData
@@ -181,6 +182,30 @@ def shared_norm() -> dict[str, Tensor]:
     }
 
 
+def shared_step_norm() -> dict[str, Tensor]:
+    """The same of batch norm per step, over two steps of 6 images, then over 6 vectors shown at three steps."""
+    torch.manual_seed(0)
+    norm = StepNorm(3).double()
+    if world() > 1:
+        share_statistics(norm)
+    seen = {}
+    for name, shape in (("steps", (2, 6, 3, 4, 5)), ("constant", (6, 3))):
+        x, weights = (
+            part.chunk(world(), -4 if len(shape) == 5 else 0)[rank()] for part in torch.randn(2, *shape).double()
+        )
+        x.requires_grad_()
+        norm.zero_grad()
+        made = norm(x) if name == "steps" else norm.forward_constant(x, 3)
+        (made * weights).sum().backward()
+        assert x.grad is not None and norm.weight.grad is not None
+        for what, value in (("output", made.detach()), ("of input", x.grad)):
+            seen[f"{name}: {what}"] = all_rows(value.transpose(0, -4) if len(shape) == 5 else value)
+        seen[f"{name}: of weight"] = summed(norm.weight.grad.clone())
+        seen[f"{name}: mean"], seen[f"{name}: variance"] = norm.running_mean.clone(), norm.running_var.clone()
+        seen[f"{name}: count"] = norm.num_batches_tracked.double()
+    return seen
+
+
 def tables() -> dict[str, Tensor]:
     """Tables of each kind that started from, learnt from and revived by this process's share of random latents."""
     made = {}
@@ -225,7 +250,8 @@ def main(folder: Path) -> None:
     """Record everything as one of several processes."""
     torch.set_num_threads(1)
     with processes(torch.device("cpu")):
-        torch.save({"norm": shared_norm(), "tables": tables(), **exchanges()}, folder / f"exchanges-{rank()}.pt")
+        norms = {"norm": shared_norm(), "step norm": shared_step_norm()}
+        torch.save({**norms, "tables": tables(), **exchanges()}, folder / f"exchanges-{rank()}.pt")
         draw_samples(folder / "samples")
         for path in sorted(folder.glob("*.yaml")):
             seen = record(load_config(path), folder / path.stem)
