@@ -1,4 +1,4 @@
-"""Arrays as PNG: grids of images, and the T frames of recordings side by side."""
+"""Arrays as pictures and as PNG: grids of images, and the T frames of recordings side by side."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ def colour_counts(counts: NDArray[np.integer] | NDArray[np.floating], top: float
     level = np.sqrt(np.clip(np.asarray(counts, np.float64) / top, 0, 1))
     colour = level[..., 0, None, :, :] * OFF[:, None, None] + level[..., 1, None, :, :] * ON[:, None, None]
     return np.clip(colour, 0, 255).round().astype(np.uint8)
+
+
+def pictures_of(values: NDArray[np.floating], recordings: bool) -> list[NDArray[np.uint8]]:
+    """(H, W) or (H, W, 3) uint8 of images (N, C, H, W) in [-1, 1], or of the events of recordings (N, T, 2, H, W)."""
+    if recordings:
+        colours = colour_counts(np.maximum(values, 0).sum(1))
+    else:
+        colours = np.rint((values.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
+    return [image[0] if len(image) == 1 else np.moveaxis(image, 0, -1) for image in colours]
 
 
 def frame_strip(counts: NDArray[np.integer]) -> NDArray[np.uint8]:

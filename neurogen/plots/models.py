@@ -14,7 +14,7 @@ from torch import Tensor
 from neurogen.data import classes_in_turn, open_data
 from neurogen.data.errors import DataError
 from neurogen.model import Model
-from neurogen.pictures import colour_counts
+from neurogen.pictures import pictures_of
 from neurogen.plots.activity import Activity, watched_neurons
 from neurogen.plots.codes import latents_figure
 from neurogen.plots.membranes import membranes_figure
@@ -99,9 +99,4 @@ def _chosen(names: list[str]) -> dict[str, str]:
 
 def _pictures(model: Model, items: Items, index: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
     """(H, W) or (H, W, 3) uint8 of the items at `index`; a recording's events of all steps."""
-    values = items.values[torch.from_numpy(index)].numpy()
-    if model.makes_recordings:
-        colours = colour_counts(np.maximum(values, 0).sum(1))
-    else:
-        colours = np.rint((values.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
-    return [image[0] if len(image) == 1 else np.moveaxis(image, 0, -1) for image in colours]
+    return pictures_of(items.values[torch.from_numpy(index)].numpy(), model.makes_recordings)
