@@ -51,8 +51,9 @@ class TrainConfig(Section):
     """Parts in which each process takes its share of a batch, one after another, to save memory; 1 is all at once."""
     lr: Rate = 2.88e-4
     """Learning rate, absolute."""
-    optimiser: Literal["adam", "adamw", "muon"] = "adam"
-    """adamw decays linear and convolution weights only; muon: linear layers by Muon, the rest by adamw."""
+    optimiser: Literal["adam", "adamw", "muon", "rmsprop"] = "adam"
+    """adamw decays linear and convolution weights only; muon: linear layers by Muon, the rest by adamw; rmsprop: of the
+    published GANs."""
     betas: tuple[Decay, Decay] = (0.5, 0.9)
     """Moment decays."""
     weight_decay: Weight = 0.0

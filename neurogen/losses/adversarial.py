@@ -76,12 +76,13 @@ def hinge_loss(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def squared_slope(logits: Tensor, images: Tensor) -> Tensor:
-    """R1: mean over images (N, C, H, W) of |d sum of an image's logits / d image|^2, which can be differentiated.
+    """R1: mean over images of |d sum of an image's logits / d image|^2, which can be differentiated.
 
-    logits: (N, 1, h, w) of a discriminator that judges each image by itself; images require gradients.
+    logits: (N, ...) of a discriminator that judges each image by itself; images: (N, C, H, W), or frames
+    (T, N, C, H, W), which require gradients.
     """
     (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return slope.square().sum((1, 2, 3)).mean()
+    return slope.square().sum() / len(logits)
 
 
 def adaptive_weight(nll: Tensor, generator_loss: Tensor, last_layer: Tensor, factor: float) -> Tensor:

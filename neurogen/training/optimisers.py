@@ -53,13 +53,16 @@ class Together:
 
 
 def make_optimiser(config: TrainConfig, module: nn.Module) -> torch.optim.Optimizer | Together:
-    """Adam; AdamW that decays the weights of linear layers and convolutions only; or muon.
+    """Adam; RMSprop with torch's constants; AdamW that decays the weights of linear layers and convolutions only; muon.
 
     muon: matrices of linear layers, but the one that reads out, are moved by Muon (Jordan et al. 2024), with updates
     scaled to the size of AdamW's (Liu et al. 2025, arXiv 2502.16982) and MUON_SHARE times lr; all else by AdamW.
     """
     if config.optimiser == "adam":
         return torch.optim.Adam(_by_share([{"params": list(module.parameters())}]), config.lr, betas=config.betas)
+    if config.optimiser == "rmsprop":
+        groups = _by_share([{"params": list(module.parameters())}])
+        return torch.optim.RMSprop(groups, config.lr, alpha=0.99, eps=1e-8)
     matrices = _matrices(module) if config.optimiser == "muon" else []
     taken = {id(matrix) for matrix in matrices}
     decayed = {id(layer.weight) for layer in module.modules() if isinstance(layer, DECAYED)}
