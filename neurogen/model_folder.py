@@ -225,9 +225,10 @@ def _description(folder: Path) -> dict[str, Any]:
 def _settings(values: dict[str, Any], folder: Path) -> Any:
     """A stage's configuration. A backend that is for one kind of device gives way to `auto`, which has equal spikes."""
     config = parse_config(values, source=str(folder))
-    if config.neurons.backend not in ("torch", "cupy"):
+    neurons = getattr(config, "neurons", None)  # a twin without spikes has none
+    if neurons is None or neurons.backend not in ("torch", "cupy"):
         return config
-    return config.model_copy(update={"neurons": config.neurons.model_copy(update={"backend": "auto"})})
+    return config.model_copy(update={"neurons": neurons.model_copy(update={"backend": "auto"})})
 
 
 def part_name(config: SystemConfig) -> str:
