@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from neurogen.blocks.shared_norm import share_statistics
-from neurogen.config import Config, PriorConfig, StageOneConfig
+from neurogen.config import Config, GANConfig, PriorConfig, StageOneConfig
 from neurogen.model_folder import mismatch
 from neurogen.neurons import tune_allocator
 from neurogen.processes import averaged
@@ -125,6 +125,10 @@ def system_of(config: Config) -> Any:
         from neurogen.training.prior import PriorSystem
 
         return PriorSystem
+    if isinstance(config, GANConfig):
+        from neurogen.training.gan import GANSystem
+
+        return GANSystem
     from neurogen.training.autoencoder import AutoencoderSystem
 
     return AutoencoderSystem

@@ -1,0 +1,91 @@
+"""Whether a generator has collapsed: how far its samples are apart, and into how many classes they fall.
+
+    pairwise       mean L2 distance between two samples, over that between two real items
+    class_entropy  entropy of the classes that a small classifier recognises, over that of equal shares
+
+Both are 1 where samples are as varied as real items, and 0 where all are the same. Samples are those of one seed, so
+that figures of different steps compare; real items are held out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurogen.metrics.autoencoder_distance import resized
+from neurogen.metrics.classifier import FORMS, Form, Inputs, Judge, event_counts, load_classifier
+from neurogen.model import Samples
+
+WATCHED = 64  # samples
+LEAST_PAIRWISE = 0.5
+LEAST_ENTROPY = 0.5  # of ten classes: as of three that are equally frequent
+FIGURES = ("pairwise", "class_entropy", "collapsed")
+ADVICE = "lower train.lr, or take losses.kind=hinge and model.discriminator.norm=spectral"
+
+
+@dataclass(frozen=True)
+class Variety:
+    """Of samples beside real items; class_entropy is None where no classifier ships for the data."""
+
+    pairwise: float
+    class_entropy: float | None
+
+    @property
+    def warning(self) -> str | None:
+        """What is wrong, in a sentence, or None."""
+        found = []
+        if self.pairwise < LEAST_PAIRWISE:
+            found.append(f"samples are {self.pairwise:.2f} times as far apart as real items")
+        if self.class_entropy is not None and self.class_entropy < LEAST_ENTROPY:
+            found.append(f"the entropy of their classes is {self.class_entropy:.2f} of the largest")
+        return f"the generator has collapsed: {' and '.join(found)}; {ADVICE}" if found else None
+
+    def figures(self) -> dict[str, float]:
+        """For metrics.csv; collapsed is 1 where there is a warning."""
+        entropy = {} if self.class_entropy is None else {"class_entropy": self.class_entropy}
+        return {"pairwise": self.pairwise, **entropy, "collapsed": float(self.warning is not None)}
+
+
+def variety(made: Samples, real: Samples, judge: Judge | None) -> Variety:
+    """Of samples beside real items that came the same way (`Model.finish`)."""
+    apart = [pairwise_distance(_items(samples)) for samples in (made, real)]
+    relative = apart[0] / max(apart[1], np.finfo(np.float64).tiny)
+    return Variety(
+        relative, None if judge is None else class_entropy(judge(_judged(made, judge.form)).predicted, judge)
+    )
+
+
+def judge_of(name: str) -> Judge | None:
+    """The classifier that ships for a data set, or None."""
+    return load_classifier(name) if name in FORMS else None
+
+
+def pairwise_distance(items: NDArray[np.floating]) -> float:
+    """Mean Euclidean distance of two different items of (N, ...); 0 for fewer than two."""
+    if len(items) < 2:
+        return 0.0
+    return float(torch.pdist(torch.from_numpy(items.reshape(len(items), -1).astype(np.float64))).mean())
+
+
+def class_entropy(predicted: NDArray[np.int64], judge: Judge) -> float:
+    """Entropy of the shares of classes over log K: 0 for one class, 1 for equal shares."""
+    classes = len(judge.form.classes)
+    shares = np.bincount(predicted, minlength=classes) / len(predicted)
+    kept = shares[shares > 0]
+    return float(-(kept * np.log(kept)).sum() / np.log(classes)) + 0.0
+
+
+def _items(samples: Samples) -> NDArray[np.integer]:
+    made = samples.images if samples.images is not None else samples.counts
+    assert made is not None
+    return made
+
+
+def _judged(samples: Samples, form: Form) -> Inputs:
+    if form.sensor is not None:
+        return event_counts(samples.recordings(), form)
+    assert samples.images is not None
+    return resized(samples.images, form.shape[-1])
