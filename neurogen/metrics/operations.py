@@ -5,8 +5,12 @@
 
 What a layer is fed decides: all inputs 0 or 1, or not. A convolution behind the gate x * LIF(x), on code rows, on an
 image or on a mean over steps multiplies, at its zeros too, as a dense machine would; how many of these products have
-an input other than zero is kept beside. Batch norm is part of the weights, biases and residual sums are not counted.
+an input other than zero is kept beside. Batch norm, of all steps or of each, is part of the weights; biases and
+residual sums are not counted.
 Attention counts as the recurrence that sampling runs (`blocks/attention_state.py`), whichever way it is computed here.
+What is the same at every step counts once, as it is computed: the first layer of an image or a latent vector that is
+shown T times, whose current a neuron takes T times, and a last layer behind a weighted sum over the steps
+(`readout_operations.py`). A transposed convolution has the connections of the convolution that it transposes.
 Shapes: T steps, N batch, L positions, h heads, d head width.
 """
 
@@ -24,70 +28,16 @@ from spikingjelly.activation_based.neuron import BaseNode
 from torch import Tensor, nn
 
 from neurogen.blocks import Downsample, SpikingAttention, SpikingResidual
+from neurogen.blocks.attention_scoring import Scoring
 from neurogen.blocks.causal_attention import CausalSpikingAttention
 from neurogen.codebook import TableCodebook
 from neurogen.metrics.fan_out import Convolution, fan_out
+from neurogen.metrics.readout_operations import readout_rules
+from neurogen.metrics.work import LayerWork, NeuronWork
 from neurogen.models.bits_in_turn import HIDDEN, BitsInTurn
 from neurogen.models.embedding import BitTable
 
 NORM_PRODUCTS = 2  # of each value: its square for the variance, and itself times the scale
-
-
-@dataclass
-class LayerWork:
-    """Of one layer, summed over all that it was given.
-
-    connections: of all inputs; reached: of those inputs that are not 0; spikes_only: whether none was but 0 and 1;
-    added, multiplied: what a layer does whatever it is fed; once: products of a dense machine beside `connections`;
-    frames: how often the layer ran, T times an item or once.
-    """
-
-    connections: int = 0
-    reached: int = 0
-    spikes_only: bool = True
-    added: int = 0
-    multiplied: int = 0
-    once: int = 0
-    frames: int = 0
-
-    @property
-    def accumulates(self) -> int:
-        """Additions of a weight for a spike."""
-        return self.added + (self.reached if self.spikes_only else 0)
-
-    @property
-    def multiplies(self) -> int:
-        """Multiplications with an addition."""
-        return self.multiplied + (0 if self.spikes_only else self.connections)
-
-    @property
-    def nonzero_multiplies(self) -> int:
-        """Those of them whose input is not 0."""
-        return self.multiplied + (0 if self.spikes_only else self.reached)
-
-    def dense(self, items: int) -> float:
-        """Multiplications of `items` items where the layer has real inputs and one time step."""
-        return (self.connections + self.once) * items / self.frames if self.frames else 0.0
-
-    def feed(self, x: Tensor, connections: int, reached: int, frames: int) -> None:
-        """Take in an input of so many connections, of which `reached` begin at one that is not 0."""
-        self.connections += connections
-        self.reached += reached
-        self.spikes_only = self.spikes_only and bool(((x == 0) | (x == 1)).all())
-        self.frames += frames
-
-
-@dataclass
-class NeuronWork:
-    """Of one layer of neurons, summed: updates of a neuron by a time step, and spikes."""
-
-    updates: int = 0
-    spikes: int = 0
-
-    @property
-    def rate(self) -> float:
-        """Spikes of a neuron and step, as `neurogen.rates` has it for one batch."""
-        return self.spikes / self.updates if self.updates else 0.0
 
 
 @dataclass
@@ -121,11 +71,12 @@ def counted_operations(module: nn.Module) -> Iterator[Operations]:
         handles.append(layer.register_forward_hook(hook))
 
     padded = {layer.conv for layer in module.modules() if isinstance(layer, Downsample)}
+    of_frames = {one for layer in module.modules() if isinstance(layer, Scoring) for one in layer.modules()}
     try:
         for name, layer in module.named_modules():
             if isinstance(layer, BaseNode):
                 watch_neuron(layer, name)
-            for watched, suffix, rule in _rules(layer, layer in padded):
+            for watched, suffix, rule in _rules(layer, layer in padded, layer in of_frames):
                 watch(watched, ".".join(filter(None, (name, suffix))), rule)
         yield found
     finally:
@@ -133,11 +84,13 @@ def counted_operations(module: nn.Module) -> Iterator[Operations]:
             handle.remove()
 
 
-def _rules(layer: nn.Module, padded: bool) -> Iterator[tuple[nn.Module, str, Rule]]:
+def _rules(layer: nn.Module, padded: bool, of_frames: bool) -> Iterator[tuple[nn.Module, str, Rule]]:
     """What to watch for a layer: a module, what is added to the layer's name, and how it counts.
 
-    padded: whether the layer's last row and column are zeros that `Downsample` put there, and no inputs.
+    padded: whether the layer's last row and column are zeros that `Downsample` put there, and no inputs. of_frames:
+    whether all vectors that a linear layer takes are flat frames, and none is a token.
     """
+    yield from readout_rules(layer)
     if isinstance(layer, CausalSpikingAttention):
         yield layer.neuron, "products", partial(_causal_attention, layer)
     elif isinstance(layer, SpikingAttention):
@@ -147,6 +100,8 @@ def _rules(layer: nn.Module, padded: bool) -> Iterator[tuple[nn.Module, str, Rul
         yield layer, "gain", _skip
     elif isinstance(layer, Convolution):
         yield layer, "", partial(_convolution, padded)
+    elif isinstance(layer, nn.Linear):
+        yield layer, "", partial(_linear, of_frames)
     else:
         for kind, rule in RULES.items():
             if isinstance(layer, kind):
@@ -162,10 +117,10 @@ def _convolution(padded: bool, work: LayerWork, layer: Convolution, inputs: tupl
     work.feed(x, x.shape[0] * x.shape[1] * int(taps.sum()), int(reached), x.shape[0])
 
 
-def _linear(work: LayerWork, layer: nn.Linear, inputs: tuple[Tensor, ...], _output: Any) -> None:
-    (x,) = inputs
-    out = layer.out_features
-    work.feed(x, x.numel() * out, _nonzero(x) * out, x.shape[:-2].numel())  # (N, L, dim) or (T, N, L, dim)
+def _linear(of_frames: bool, work: LayerWork, layer: nn.Linear, inputs: tuple[Tensor, ...], _output: Any) -> None:
+    (x,) = inputs  # (M, dim) with M = T N; else (N, L, dim) or (T, N, L, dim), or frames (T, N, dim)
+    out, around = layer.out_features, x.shape[:-1] if x.dim() == 2 or of_frames else x.shape[:-2]
+    work.feed(x, x.numel() * out, _nonzero(x) * out, around.numel())
 
 
 def _skip(work: LayerWork, _layer: Any, inputs: tuple[Tensor, ...], _output: Any) -> None:
@@ -251,7 +206,6 @@ def _nonzero(x: Tensor) -> int:
 
 
 RULES: dict[type[nn.Module], Rule] = {
-    nn.Linear: _linear,
     nn.LayerNorm: _norm,
     nn.GroupNorm: _norm,
     nn.Embedding: _embedding,

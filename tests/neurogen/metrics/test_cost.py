@@ -11,9 +11,11 @@ import torch
 
 from neurogen.config import parse_config
 from neurogen.metrics import cost as cost_module
-from neurogen.metrics.cost import PartWork, cost, energies, work_of
+from neurogen.metrics import parts as parts_module
+from neurogen.metrics.cost import cost, energies
 from neurogen.metrics.errors import MetricError
 from neurogen.metrics.operations import LayerWork, NeuronWork
+from neurogen.metrics.parts import PartWork, work_of
 from neurogen.metrics.peak_memory import CLEAR, peak_memory, resident_peak
 from neurogen.model import Model
 from neurogen.models.prior import SpikingPrior
@@ -130,7 +132,7 @@ def test_energy_is_09_picojoules_an_accumulate_and_46_a_multiplication() -> None
 def test_counts_do_not_depend_on_how_items_are_cut_into_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     model = without_prior(awake(event_model()))
     whole = {part: work.figures() for part, work in work_of(model, recordings(5)).items()}
-    monkeypatch.setattr(cost_module, "CHUNK", 2)
+    monkeypatch.setattr(parts_module, "CHUNK", 2)
     assert {part: work.figures() for part, work in work_of(model, recordings(5)).items()} == whole
 
 
