@@ -64,7 +64,12 @@ class Evaluation:
     @property
     def generates(self) -> bool:
         """Whether there is anything to generate: a first stage alone has nothing."""
-        return self.source.model is None or self.source.model.stored.prior is not None
+        return self.source.model is None or self.source.model.generates
+
+    @property
+    def encodes(self) -> bool:
+        """Whether there is a model with an encoder, which gives real items back."""
+        return self.source.model is not None and self.source.model.encodes
 
     @property
     def made(self) -> int | None:
@@ -118,11 +123,11 @@ class Evaluation:
         return self._real[split]
 
     def rebuilt_recordings(self) -> list[Events]:
-        """The test recordings as the first stage gives them back."""
+        """The test recordings as the model gives them back."""
         return self.rebuilt("test").recordings(self.own.recordings("test"))
 
     def rebuilt(self, split: str) -> Rebuilt:
-        """The test split through the first stage, all of it; or as many training items, drawn by the seed, as are
+        """The test split through encoder and decoder, all of it; or as many training items, drawn by the seed, as are
         generated."""
         if split not in self._rebuilt:
             data = self.own.split(split)

@@ -24,8 +24,9 @@ def autoencoder_paper(evaluation: Evaluation) -> Figures:
 
 
 def _autoencoder(evaluation: Evaluation, mode: Mode, split: str) -> Figures:
-    """Of what is generated and, for a model, of reconstructions of all test and of as many training items (rFAD)."""
-    reference, seed, source = evaluation.reference, evaluation.settings.seed, evaluation.source
+    """Of what is generated and, where a model encodes, of what comes back of all test and as many training items
+    (rFAD)."""
+    reference, seed = evaluation.reference, evaluation.settings.seed
     distance = AutoencoderDistance(evaluation.extractor, mode, reference.images(split))
     figures: Figures = {}
     if evaluation.generates:
@@ -33,7 +34,7 @@ def _autoencoder(evaluation: Evaluation, mode: Mode, split: str) -> Figures:
         count = len(evaluation.images)
     else:
         count = evaluation.settings.count or evaluation.default_count
-    if source.model is not None:
+    if evaluation.encodes:
         for part in ("test", "train"):
             rebuilt = evaluation.rebuilt(part).images
             assert rebuilt is not None

@@ -38,7 +38,7 @@ def classifier(evaluation: Evaluation) -> Figures:
         asked=labels,
         seed=evaluation.settings.seed,
     )
-    if evaluation.source.model is not None:
+    if evaluation.encodes:
         rebuilt = evaluation.rebuilt_recordings() if form.sensor else evaluation.rebuilt("test").images
         inputs = event_counts(rebuilt) if form.sensor else _fitted(rebuilt, form)
         figures["accuracy_of_reconstructed_test"] = float((judge(inputs).predicted == test_labels).mean())
@@ -58,7 +58,7 @@ def _by_counts(evaluation: Evaluation) -> Figures:
         "accuracy": judge.accuracy(made, evaluation.labels),
         "accuracy_of_real_test": judge.accuracy(np.asarray(test.counts), test.labels),
     }
-    if evaluation.source.model is not None:
+    if evaluation.encodes:
         rebuilt = evaluation.rebuilt("test").counts
         assert rebuilt is not None
         figures["accuracy_of_reconstructed_test"] = judge.accuracy(rebuilt, test.labels)

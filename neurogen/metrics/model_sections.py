@@ -1,4 +1,4 @@
-"""Sections of `neurogen evaluate` that look inside a model: reconstructions, codes, cost."""
+"""Sections of `neurogen evaluate` that look inside a model: reconstructions, codes or latents, cost."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import torch
 
 from neurogen.codebook.usage import use_figures
 from neurogen.data import Data
+from neurogen.latent_model import LatentModel
 from neurogen.metrics.errors import MetricError
 from neurogen.metrics.evaluation import Evaluation
-from neurogen.model import Model
+from neurogen.metrics.latent_use import latent_figures
+from neurogen.two_stage_model import TwoStageModel
 
 Figures = dict[str, Any]
 
@@ -20,7 +22,7 @@ COUNTED = 64  # items whose operations are counted
 
 
 def reconstruction(evaluation: Evaluation) -> Figures:
-    """All test items through the first stage: mean squared error in model units, and how near the results look."""
+    """All test items there and back: mean squared error in model units, and how near the results look."""
     rebuilt, test = evaluation.rebuilt("test"), evaluation.own.split("test")
     figures: Figures = {"items": len(rebuilt.index), "mse": rebuilt.mse}
     if rebuilt.count_errors is not None:
@@ -37,8 +39,13 @@ def reconstruction(evaluation: Evaluation) -> Figures:
 
 
 def codes(evaluation: Evaluation) -> Figures:
-    """Use of the codebook over the test items and, where there is a prior, bits per code of each split."""
+    """Use of the codebook, or of the latents, over the test items and, where there is a prior over codes, bits per code
+    of each split."""
     model, rebuilt = evaluation.model, evaluation.rebuilt("test")
+    if isinstance(model, LatentModel):
+        latents, test = rebuilt.codes.numpy(), evaluation.own.split("test")
+        return {"items": len(latents), **latent_figures(model, latents, test, evaluation.settings.seed)}
+    assert isinstance(model, TwoStageModel)
     figures: Figures = {"items": len(rebuilt.index), **use_figures(rebuilt.codes, model.code_form)}
     prior = model.stored.prior
     if prior is None:
@@ -50,7 +57,7 @@ def codes(evaluation: Evaluation) -> Figures:
     return figures | {"codes_per_item": prior.codes_per_item}
 
 
-def bits_per_code(model: Model, data: Data) -> float:
+def bits_per_code(model: TwoStageModel, data: Data) -> float:
     """Of up to CODED items, evenly spread over a split, under the prior and given their labels where it knows them."""
     index = np.linspace(0, len(data) - 1, min(len(data), CODED)).astype(int)
     labels = torch.from_numpy(data.labels[index]) if model.conditional else None
@@ -60,7 +67,7 @@ def bits_per_code(model: Model, data: Data) -> float:
 
 
 def model_cost(evaluation: Evaluation) -> Figures:
-    """Parameters, rates, operations, energy, time and memory, counted on test items."""
+    """Parameters, rates, operations, energy, time and memory, counted on test items or, of a generator, on samples."""
     from neurogen.metrics.cost import cost
 
     test = evaluation.own.split("test")

@@ -1,4 +1,4 @@
-"""What a first stage makes of real items: their codes, what comes back, and how far that is.
+"""What a model makes of real items: their codes or latents, what comes back, and how far that is.
 
 Errors are sums over blocks in float64, so that they do not depend on how many items are held at once.
 """
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from event_tools import Events, Frames, to_events
 from neurogen.data import Data, RecordingData
+from neurogen.latent_model import LatentModel
 from neurogen.metrics.count_errors import CountErrors
 from neurogen.model import Model, Samples
 
@@ -24,7 +25,8 @@ BLOCK = 256  # items held at once; a multiple of the batches of the model
 
 @dataclass(frozen=True, eq=False)
 class Rebuilt:
-    """index: (N,) which items of the split; codes: (N, *item_shape); mse: in model units, of unrounded output.
+    """index: (N,) which items of the split; codes: their codes or latents, items first; mse: in model units, of
+    unrounded output.
 
     images: (N, C, H, W) uint8, or counts: (N, T, 2, H, W) int32 at the sensor's size with `count_errors`, and how
     events are placed (`Samples.placement`).
@@ -51,7 +53,7 @@ class Rebuilt:
 def rebuild(
     model: Model, data: Data, index: NDArray[np.int64], progress: Callable[[int], None] = lambda _: None
 ) -> Rebuilt:
-    """These items of a split through the first stage."""
+    """These items of a split through encoder and decoder; latents that are drawn are keyed by the position."""
     codes: list[Tensor] = []
     made: list[Samples] = []
     squares, values_seen = 0.0, 0
@@ -59,12 +61,12 @@ def rebuild(
     for start in range(0, len(index), BLOCK):
         part = index[start : start + BLOCK]
         x = data.batch(part)
-        code = model.encode(x)
+        code = model.encode(x, seed=start) if isinstance(model, LatentModel) else model.encode(x)
         values = model.decode(code)
         squares += float((values.double() - x.double()).square().sum())
         values_seen += x.numel()
         finished = model.finish(values, code, data.labels[part], seed=start)
-        codes.append(model.code_form.items_first(code))
+        codes.append(model.items_first(code))
         made.append(finished)
         if isinstance(data, RecordingData) and errors is not None:
             fitted, scaling = data.scaling.fitted, data.scaling

@@ -17,8 +17,8 @@ MOST = 2_000  # real recordings of a split that are compared, evenly chosen
 def realism(evaluation: Evaluation) -> dict[str, Any]:
     """Distances to the test recordings with their floors; a model's are cropped as its frames are.
 
-    A model also shows what bounds them: `reconstructed`, the test recordings through the first stage, and `recounted`,
-    their true counts placed anew in time as the model places its own.
+    A model that encodes also shows what bounds them: `reconstructed`, the test recordings there and back, and
+    `recounted`, their true counts placed anew in time as the model places its own.
     """
     reference = evaluation.own
     test = reference.recordings("test")
@@ -28,6 +28,7 @@ def realism(evaluation: Evaluation) -> dict[str, Any]:
         scaling = evaluation.source.model.stored.scaling
         if scaling is not None and scaling.fit == "crop":
             window = central_window(scaling.sensor_size, scaling.resolution)
+    if evaluation.encodes:
         rebuilt, counts, edges = evaluation.rebuilt("test"), test.counts, test.edges
         made, shown = rebuilt.recordings(test), evenly(len(test))
         beside["reconstructed"] = [made[i] for i in shown]

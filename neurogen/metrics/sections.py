@@ -24,13 +24,14 @@ Figures = dict[str, Any]
 @dataclass(frozen=True)
 class Section:
     """measure: its figures; of: images, recordings or both; needs: "generated", something to sample or read, "model",
-    or "either"."""
+    "encoder", a model that has one, or "either"."""
 
     measure: Callable[[Evaluation], Figures]
     of: tuple[str, ...]
     needs: str
 
 
+DRAWN = ("generated", "either")  # needs of sections that look at what is generated
 IMAGES, BOTH = ("images",), ("images", "recordings")
 SECTIONS: dict[str, Section] = {
     "fad": Section(image_sections.autoencoder_eval, IMAGES, "either"),
@@ -39,8 +40,8 @@ SECTIONS: dict[str, Section] = {
     "classifier": Section(judged_sections.classifier, BOTH, "generated"),
     "cas": Section(judged_sections.accuracy_score, BOTH, "generated"),
     "realism": Section(recording_section.realism, ("recordings",), "generated"),
-    "reconstruction": Section(model_sections.reconstruction, BOTH, "model"),
-    "codes": Section(model_sections.codes, BOTH, "model"),
+    "reconstruction": Section(model_sections.reconstruction, BOTH, "encoder"),
+    "codes": Section(model_sections.codes, BOTH, "encoder"),
     "neighbours": Section(neighbour_section.neighbours, BOTH, "generated"),
     "cost": Section(model_sections.model_cost, BOTH, "model"),
 }
@@ -59,7 +60,7 @@ def evaluate(source: Source, metrics: Sequence[str], settings: Settings) -> Figu
         name, said = next(iter(lacking.items()))
         raise MetricError(f"expected {said} for the metric {name}, {source.what} has none; leave {name} out")
     evaluation.reference.split("test")  # what is wrong with the data or the source is an error, whatever is measured
-    if evaluation.generates and any(SECTIONS[name].needs != "model" for name in wanted if name not in lacking):
+    if evaluation.generates and any(SECTIONS[name].needs in DRAWN for name in wanted if name not in lacking):
         _ = evaluation.generated
     figures: Figures = {}
     missing: dict[str, str] = {}
@@ -87,8 +88,10 @@ def _lacking(section: Section, evaluation: Evaluation) -> str:
     kind = "recordings" if evaluation.own.makes_recordings else "images"
     if kind not in section.of:
         return " or ".join(section.of)
-    if section.needs == "model" and evaluation.source.model is None:
+    if section.needs in ("model", "encoder") and evaluation.source.model is None:
         return "a model"
+    if section.needs == "encoder" and not evaluation.encodes:
+        return "an encoder"
     return "" if evaluation.generates or section.needs != "generated" else "a prior to draw samples from"
 
 

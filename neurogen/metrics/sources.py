@@ -55,7 +55,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ModelSource:
-    """Samples of a model with a prior; of a first stage alone only its reconstructions can be measured."""
+    """Samples of a model; of one that cannot be sampled, a first stage alone, only reconstructions can be measured."""
 
     what: str
     model: Model
@@ -63,11 +63,11 @@ class ModelSource:
     kind: str = "model"
 
     def make(self, count: int | None, default: int, seed: int, progress: Progress) -> Generated:
-        if self.model.stored.prior is None:
-            raise MetricError(f"expected a model with a prior to draw samples, {self.what} is a first stage alone")
+        if not self.model.generates:
+            raise MetricError(f"expected a model with a prior to draw samples, {self.what} has none")
         samples = self.model.sample(count or default, seed=seed, progress=progress)
         labels = samples.labels if self.model.conditional else None
-        why = "" if self.model.conditional else "its prior knows no labels"
+        why = "" if self.model.conditional else "it knows no labels"
         recordings = samples.recordings() if self.model.makes_recordings else None
         return Generated(samples.images, recordings, labels, why, samples.edges)
 
