@@ -4,7 +4,8 @@ The generator runs once for both. Its weights do not change in between, so the s
 again; the discriminator learns from them cut off from their graph, the generator through the graph that is kept. The
 release (arXiv 2305.10246) runs it twice, by which nothing but the running statistics of batch norm differs: they move
 twice towards the same moments. Where the generator does not learn, no graph is made. Real and generated items are
-judged in calls of their own, each from fresh membranes, with moments of their own in batch norm.
+judged in calls of their own, each from fresh membranes, with moments of their own in batch norm. Samples are drawn in
+eval mode, by running statistics that are measured anew (`moments.py`).
 """
 
 from __future__ import annotations
@@ -34,9 +35,13 @@ from neurogen.training.collapse import FIGURES, WATCHED, judge_of, variety
 from neurogen.training.descent import Descent, finite
 from neurogen.training.errors import TrainingError
 from neurogen.training.items import RunItems
+from neurogen.training.moments import measured_moments
+from neurogen.training.order import keyed_generator
 from neurogen.training.precision import mixed
 
 LOSSES = ("total", "generator", "discriminator", "logits_real", "logits_fake", "r1")
+MOMENTS_STREAM = 5  # of step_seed
+MOMENTS_BATCHES = 16
 
 
 class GANSystem:
@@ -134,23 +139,39 @@ class GANSystem:
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """How varied the samples of one seed are; says on stderr where they have collapsed."""
-        self.main.eval()
         classes = self.config.model.classes
         labels = np.arange(WATCHED) % classes if classes else None
-        found = variety(self.model.sample(WATCHED, labels=labels, seed=self.config.seed), self.real, self.judge)
+        with self._measured():
+            made = self.model.sample(WATCHED, labels=labels, seed=self.config.seed)
+        found = variety(made, self.real, self.judge)
         if found.warning is not None and rank() == 0:
             sys.stderr.write(f"{found.warning}\n")
-        self.main.train()
         return found.figures()
 
     @torch.no_grad()
     def pictures(self, folder: Path, step: int) -> None:
         """The samples of one seed."""
-        if rank():
-            return
-        self.main.eval()
-        show_samples(folder, step, self.model, self.config.seed)
-        self.main.train()
+        if rank() == 0:
+            with self._measured():
+                show_samples(folder, step, self.model, self.config.seed)
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        """The generator in eval mode, with running statistics of batches of its own, while the block runs."""
+        config, classes = self.config, self.config.model.classes
+        size = config.train.batch_size
+
+        def run(batch: int) -> None:
+            generator = keyed_generator(config.seed, MOMENTS_STREAM, batch)
+            uniforms = torch.rand(size, self.main.draws, dtype=torch.float64, generator=generator).to(self.device)
+            labels = (torch.arange(size) % classes).to(self.device) if classes else None
+            self.main.judged(self.main.draw(uniforms, labels), labels)
+
+        training = self.main.training
+        with measured_moments(self.main, run, MOMENTS_BATCHES, config.model.steps):
+            self.main.eval()
+            yield
+        self.main.train(training)
 
     def finish(self, folder: Path, figures: dict[str, float]) -> None:
         """Write the model folder, of the generator."""
@@ -160,14 +181,15 @@ class GANSystem:
         }
         if self.run_items.crop_note:
             card["crop"] = self.run_items.crop_note
-        save_model(
-            folder,
-            config=self.config,
-            network=self.main.eval(),
-            scaling=self.run_items.train.scaling,
-            data_info=describe_data(self.run_items.train),
-            card=card,
-        )
+        with self._measured():
+            save_model(
+                folder,
+                config=self.config,
+                network=self.main,
+                scaling=self.run_items.train.scaling,
+                data_info=describe_data(self.run_items.train),
+                card=card,
+            )
 
 
 @contextmanager
