@@ -35,10 +35,12 @@ def _uniforms(n: int, draws: int) -> Tensor:
 
 
 def test_a_spike_is_a_uniform_number_below_the_mean_of_the_encoders_spikes() -> None:
-    latent = RateLatent(1, 2, 0, "network", "bernoulli")
-    drive = torch.tensor([[[1.0], [1.0]], [[0.0], [1.0]]])  # rates 1/2 and 1
-    found = latent.encode(drive, torch.tensor([[0.4, 0.6], [0.999, 0.0]]))
-    assert found[..., 0].tolist() == [[1.0, 1.0], [0.0, 1.0]]
+    latent = RateLatent(2, 2, 0, "network", "bernoulli")
+    drive = torch.tensor([[[1.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [1.0, 0.0]]])  # rates 1/2, but once 1
+    uniforms = torch.tensor([[0.4, 0.6, 0.1, 0.7], [0.999, 0.6, 0.0, 0.4]])  # all channels of a step, then the next
+    found = latent.encode(drive, uniforms)
+    assert found[:, 0].tolist() == [[1.0, 0.0], [1.0, 0.0]]
+    assert found[:, 1].tolist() == [[1.0, 0.0], [1.0, 1.0]]
 
 
 @pytest.mark.parametrize(("prior", "spikes"), KINDS)
