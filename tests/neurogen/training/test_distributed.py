@@ -70,7 +70,8 @@ def test_each_process_learns_from_items_of_its_own(pair: Path) -> None:
 
 
 def test_batch_norm_over_two_processes_is_that_over_the_whole_batch(pair: Path) -> None:
-    for kind, expected in (("norm", shared_norm()), ("step norm", shared_step_norm())):
+    norms = {"norm": shared_norm(), "tdBN": shared_norm(threshold=True), "step norm": shared_step_norm()}
+    for kind, expected in norms.items():
         for seen in both(pair, "exchanges"):
             for name, value in expected.items():
                 torch.testing.assert_close(seen[kind][name], value, rtol=1e-12, atol=1e-12, msg=name)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from neurogen.blocks.shared_norm import share_statistics
 from neurogen.blocks.step_norm import StepNorm
+from neurogen.blocks.threshold_norm import ThresholdNorm
 from neurogen.codebook.make import make_codebook
 from neurogen.config import CodebookConfig, Config, NeuronConfig, dump_config, load_config, parse_config
 from neurogen.data import ImageData, RecordingData
@@ -156,19 +157,19 @@ def draw_samples(out: Path) -> None:
         write_samples(samples, model, out, ("bin", "npz"), seed=3)
 
 
-def shared_norm() -> dict[str, Tensor]:
+def shared_norm(threshold: bool = False) -> dict[str, Tensor]:
     """A batch norm's outputs, gradients and running statistics over this process's share of 6 images."""
     torch.manual_seed(0)
     x, weights = torch.randn(2, 6, 3, 4, 5, dtype=torch.float64)
     x = 3 * x + 40
-    norm = nn.BatchNorm2d(3).double()
+    norm = ThresholdNorm(3, 0.4).double() if threshold else nn.BatchNorm2d(3).double()
     nn.init.uniform_(norm.weight)
     if world() > 1:
         share_statistics(norm)
     share = len(x) // world()
     own = slice(rank() * share, (rank() + 1) * share)
     given = x[own].clone().requires_grad_()
-    made = norm(given)
+    made = norm(given, 2, torch.arange(3.0).double()) if threshold else norm(given)
     (made * weights[own]).sum().backward()
     assert given.grad is not None and norm.weight.grad is not None and norm.bias.grad is not None
     return {
@@ -250,7 +251,7 @@ def main(folder: Path) -> None:
     """Record everything as one of several processes."""
     torch.set_num_threads(1)
     with processes(torch.device("cpu")):
-        norms = {"norm": shared_norm(), "step norm": shared_step_norm()}
+        norms = {"norm": shared_norm(), "tdBN": shared_norm(threshold=True), "step norm": shared_step_norm()}
         torch.save({**norms, "tables": tables(), **exchanges()}, folder / f"exchanges-{rank()}.pt")
         draw_samples(folder / "samples")
         for path in sorted(folder.glob("*.yaml")):
