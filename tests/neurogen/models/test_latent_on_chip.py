@@ -8,9 +8,10 @@ import torch
 
 import export
 from neurogen.config_vae import VAEConfig
+from neurogen.models.fsvae import FSVAE
 from neurogen.models.latent_on_chip import latent_half
 from neurogen.models.vae import VAE
-from tests.neurogen.models.awake import ITEMS, fsvae, made, read, sae
+from tests.neurogen.models.awake import ITEMS, fsvae, fsvae_config, made, read, sae
 
 
 @pytest.mark.parametrize("last", ["host", "membrane", "sigma"])
@@ -58,6 +59,23 @@ def test_what_draws_the_latent_is_told_and_does_not_leave_in_one_piece() -> None
     assert "one of 4 spikes is picked by chance" in latent_half(model, "encoder", "host", "host", uniforms).host[0]
     with pytest.raises(ValueError, match="expected --part decoder or encoder of this model, got whole: between them"):
         latent_half(model, "whole", "host", "host", uniforms)
+
+
+def _fsvae_with(**model: object) -> FSVAE:
+    config = fsvae_config()
+    return FSVAE(config.model_copy(update={"model": config.model.model_copy(update=model)})).eval()
+
+
+def test_a_latent_of_rates_is_told_as_stochastic_neurons() -> None:
+    half = latent_half(_fsvae_with(latent="rate"), "decoder", "host", "host", torch.rand(1, 1))
+    assert "one stochastic neuron each" in half.host[0]
+
+
+def test_attention_over_steps_reads_out_on_the_host_only() -> None:
+    model = _fsvae_with(readout="attention")
+    assert latent_half(model, "decoder", "host", "host", torch.rand(1, 1)).finish is model.readout
+    with pytest.raises(ValueError, match="expected --readout host: this model weighs steps by what they show"):
+        latent_half(model, "decoder", "host", "membrane", torch.rand(1, 1))
 
 
 @pytest.mark.parametrize(
