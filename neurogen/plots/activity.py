@@ -46,13 +46,17 @@ class Activity:
 
 @contextmanager
 def watched_neurons(module: nn.Module) -> Iterator[dict[str, Activity]]:
-    """Collects {layer name: activity} while the block runs; a layer that is called twice keeps its last."""
+    """Collects {layer name: activity} while the block runs; of a layer that is called several times, as one that is run
+    step by step is, the calls follow each other in time."""
     found: dict[str, Activity] = {}
 
     def watch(name: str, layer: Any) -> Any:
         def hook(layer: Any, inputs: tuple[Tensor, ...], spikes: Tensor) -> None:
-            currents = inputs[0].detach().cpu().float()
-            found[name] = Activity(currents, spikes.detach().cpu().float(), layer.dynamics())
+            currents, fired = inputs[0].detach().cpu().float(), spikes.detach().cpu().float()
+            if name in found:
+                currents = torch.cat((found[name].currents, currents))
+                fired = torch.cat((found[name].spikes, fired))
+            found[name] = Activity(currents, fired, layer.dynamics())
 
         return layer.register_forward_hook(hook)
 

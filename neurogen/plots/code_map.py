@@ -21,13 +21,15 @@ FEWEST = 10  # items; t-SNE of fewer shows nothing
 def code_map_figure(model: LatentModel, items: Tensor, labels: NDArray[np.int64], seed: int = 0) -> Any:
     """The codes of items (N, ...) of labels (N,) in the plane, coloured by class; some hundreds show most.
 
-    None for fewer than FEWEST, and for a model without an encoder.
+    None for fewer than FEWEST, for codes that are all alike, and for a model without an encoder.
     """
     if not model.encodes or len(items) < FEWEST:
         return None
     from sklearn.manifold import TSNE
 
     codes = vectors(model, items, seed)
+    if not codes.std(0).any():  # all alike: nothing to lay out
+        return None
     places = TSNE(perplexity=min(30.0, (len(codes) - 1) / 3), init="pca", random_state=seed).fit_transform(codes)
     made, (axis,) = figure(1, 1, width=5.6, height=4.4)
     known = np.unique(labels)

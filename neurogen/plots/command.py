@@ -8,7 +8,8 @@ from pathlib import Path
 from neurogen.data.errors import DataError
 from neurogen.model import load
 from neurogen.model_folder import ModelFolderError, find_model
-from neurogen.plots.models import items_of, plot_model
+from neurogen.plots.items import items_of
+from neurogen.plots.models import plot_model
 from neurogen.plots.runs import plot_run
 from neurogen.sampling import OutputError
 
@@ -43,6 +44,6 @@ def plot_all(what: str, out: Path | None, data: Path | None, say: Callable[[str]
             raise
         say(f"no pictures of its spikes: {error}")
         return
-    if not items.real:
+    if not items.real and model.encodes:
         say("the model's data is not here: its neurons are shown at work on its own samples")
     yield from plot_model(model, folder, items)

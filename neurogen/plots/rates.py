@@ -8,7 +8,7 @@ from typing import Any
 from neurogen.plots.style import OFF, ON, figure, layer_name
 
 THIRD = "#f9a03f"  # beside ON and OFF
-COLOURS = {"encoder": ON, "codebook": ON, "decoder": OFF, "prior": THIRD}
+COLOURS = {"encoder": ON, "codebook": ON, "decoder": OFF, "prior": THIRD, "latent": THIRD, "output": OFF}
 
 
 def rates_figure(rates: Mapping[str, float]) -> Any:

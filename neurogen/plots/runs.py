@@ -9,16 +9,20 @@ from neurogen.plots.style import OFF, ON, figure, layer_name, shade, write_figur
 from neurogen.training.errors import TrainingError
 from neurogen.training.log import read_metrics
 
-PANELS = (
+PANELS = (  # whatever else is logged has a panel of its own
     ("total", ("total",)),
+    ("reconstruction", ("reconstruction",)),
+    ("distance of posterior and prior", ("distance",)),
     ("nll", ("nll",)),
     ("quantiser", ("quant",)),
-    ("generator", ("gen",)),
-    ("discriminator", ("disc",)),
+    ("generator", ("gen", "generator")),
+    ("discriminator", ("disc", "discriminator")),
+    ("slope at real items, R1", ("r1",)),
     ("discriminator weight", ("disc_weight",)),
     ("logits", ("logits_real", "logits_fake")),
     ("codebook use", ("perplexity", "used_codes")),
     ("codebook use", ("bit_entropy", "bit_rate")),
+    ("variety of samples", ("pairwise", "class_entropy")),
     ("held-out mse", ("val_mse",)),
     ("held-out bits per code", ("val_bits_per_code",)),
 )
@@ -29,7 +33,10 @@ NAMES = {
     "used_codes": "rows used since the last point",
     "bit_entropy": "entropy of a bit",
     "bit_rate": "share of ones",
+    "pairwise": "distance between samples over real",
+    "class_entropy": "entropy of classes over largest",
 }
+LATER = ("latent", "decoder", "output", "discriminator")  # parts of a model after the first, in order
 
 
 def plot_run(run: Path, folder: Path | None = None) -> list[Path]:
@@ -44,7 +51,9 @@ def plot_run(run: Path, folder: Path | None = None) -> list[Path]:
 def loss_figure(run: Path) -> Any:
     """A panel for each loss that the run has logged, and for codebook use and held-out figures."""
     rows = _rows(run)
-    panels = [(title, names) for title, names in PANELS if any(name in row for row in rows for name in names)]
+    logged = [name for name in dict.fromkeys(name for row in rows for name in row) if _is_loss(name)]
+    panels = [(title, found) for title, names in PANELS if (found := [name for name in names if name in logged])]
+    panels += [(name, [name]) for name in logged if not any(name in names for _, names in PANELS)]
     lines = -(-len(panels) // 4)
     made, axes = figure(-(-len(panels) // lines), lines)
     for axis, (title, names) in zip(axes, panels, strict=False):
@@ -75,6 +84,10 @@ def rate_curves_figure(run: Path) -> Any:
     return made
 
 
+def _is_loss(name: str) -> bool:
+    return name not in ("step", "collapsed") and not name.startswith("rate/")
+
+
 def _curve(axis: Any, rows: list[dict[str, float]], name: str, label: str, colour: Any) -> None:
     points = [(row["step"], row[name]) for row in rows if name in row]
     if points:
@@ -90,6 +103,7 @@ def _rows(run: Path) -> list[dict[str, float]]:
 
 
 def _by_depth(name: str) -> tuple[Any, ...]:
-    """Encoder before decoder, layer 2 before layer 10."""
+    """Encoder before latent, decoder and discriminator, layer 2 before layer 10."""
     parts = name.split(".")
-    return ("decoder" in parts[0], *((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts))
+    place = max((k for k, part in enumerate(LATER, 1) if part in parts[0]), default=0)
+    return (place, *((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts))

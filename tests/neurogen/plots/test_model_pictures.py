@@ -48,7 +48,7 @@ def test_layers_at_work_fire_as_they_do_unwatched_and_make_the_same_codes() -> N
 
 def test_a_model_that_has_lost_its_data_is_shown_on_its_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     model = image_model()
-    monkeypatch.setattr("neurogen.plots.models.open_data", lost)
+    monkeypatch.setattr("neurogen.plots.items.open_data", lost)
     found = items_of(model)
     assert not found.real
     assert found.values.shape[1:] == (1, 16, 16)
@@ -68,7 +68,7 @@ def test_an_unfinished_run_has_its_curves_alone(tmp_path: Path) -> None:
 
 
 def test_a_model_folder_is_left_as_it_is_and_drawn_where_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurogen.plots.models.open_data", lost)
+    monkeypatch.setattr("neurogen.plots.items.open_data", lost)
     folder = image_model().save(tmp_path / "model")
     before = sorted(path.name for path in folder.iterdir())
     with pytest.raises(OutputError, match="expected --out FOLDER for the pictures"):
@@ -80,7 +80,7 @@ def test_a_model_folder_is_left_as_it_is_and_drawn_where_asked(tmp_path: Path, m
 
 
 def test_a_run_whose_data_is_gone_still_has_its_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("neurogen.plots.models.open_data", lost)
+    monkeypatch.setattr("neurogen.plots.items.open_data", lost)
     model = image_model()
     TwoStageModel(dataclasses.replace(model.stored, prior=None, prior_config=None)).save(
         run(tmp_path, ("total",)) / "model"
