@@ -65,7 +65,9 @@ class Discriminator(nn.Module):
         self.last = layer(nn.Linear(judge.hidden, 1))
         self.readout = None if self.ann else Integrator(config.neurons)
         if self.classes:
-            self.label = layer(nn.Embedding(self.classes, judge.hidden))
+            label = nn.Embedding(self.classes, judge.hidden)
+            nn.init.normal_(label.weight, std=judge.hidden**-0.5)  # as large as the last layer's weights
+            self.label = layer(label)
 
     def present(self, values: Tensor) -> Tensor:
         """Images (N, C, H, W) in [-1, 1] or scaled recordings (N, T, 2, H, W) in [0, 1], as generated ones are seen:

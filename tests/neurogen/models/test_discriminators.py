@@ -135,6 +135,20 @@ def test_slopes_can_be_differentiated_for_r1() -> None:
     assert judge.stages[0].layer.parametrizations.weight.original.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("system", ["sgan", "swgan", "sgad"])
+def test_items_and_scores_are_in_float32_where_layers_run_in_sixteen_bits(system: str) -> None:
+    generator, judge = (network.float() for network in made(gan_config(system)))
+    latents = generator.draw(torch.rand(N, generator.draws, dtype=torch.float64))
+    expected = generator.judged(latents)
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = generator.judged(latents)
+        scores = judge(seen)
+    assert seen.dtype == scores.dtype == torch.float32
+    assert (seen - expected).abs().mean() < 0.1
+    scores.sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in judge.parameters())
+
+
 @pytest.mark.parametrize("coding", ["rate", "ttfs"])
 def test_images_are_coded_and_teach_the_generator(coding: str) -> None:
     generator, judge = made(gan_config("sgad", coding=coding))
