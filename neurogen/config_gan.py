@@ -125,6 +125,11 @@ class GANConfig(SystemConfig):
                 "losses.r1 does not go with model.discriminator.norm=batch, through which an item's gradient reaches "
                 "the others of its batch; take spectral or none, or leave r1 out"
             )
+        if self.train.accumulate > 1:
+            raise ValueError(
+                f"expected train.accumulate=1 for a GAN, whose generator waits for the discriminator's step of the "
+                f"whole batch, got {self.train.accumulate}; lower train.batch_size to save memory"
+            )
         return self
 
 

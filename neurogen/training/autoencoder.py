@@ -19,7 +19,6 @@ from neurogen.latent_model import LatentModel
 from neurogen.model_folder import StoredModel, load_model, mismatch, save_model
 from neurogen.models.making import make_network
 from neurogen.neurons import compile_neurons
-from neurogen.pictures import colour_counts, image_grid, save_png
 from neurogen.processes import all_parts, own_parts, rank
 from neurogen.rates import neuron_names, watched_rates
 from neurogen.training.descent import Descent, finite
@@ -27,11 +26,11 @@ from neurogen.training.errors import TrainingError
 from neurogen.training.items import RunItems
 from neurogen.training.order import keyed_generator
 from neurogen.training.precision import mixed
-from neurogen.training.showing import show_reconstructions
+from neurogen.training.showing import show_reconstructions, show_samples
 
 VALIDATION_STREAM = 4  # of step_seed
 VALIDATION_BATCH, SETTLING_BATCH = 64, 250
-SHOWN, PICTURED = 10, 64
+SHOWN = 10
 
 
 class AutoencoderSystem:
@@ -145,15 +144,6 @@ class AutoencoderSystem:
         data = self.run_items.train
         stored = StoredModel(self.config, self.main, data.scaling, describe_data(data), None, None, {}, "")
         show_samples(folder, step, LatentModel(stored).to(self.device), self.config.seed)
-
-
-def show_samples(folder: Path, step: int, model: LatentModel, seed: int) -> None:
-    """samples_<step>.png: a grid of samples, classes in turn where the model knows them."""
-    labels = np.arange(PICTURED) % len(model.classes) if model.conditional else None
-    samples = model.sample(PICTURED, labels=labels, seed=seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    images = samples.images if samples.images is not None else colour_counts(samples.counts.sum(1))
-    save_png(folder / f"samples_{step:08d}.png", image_grid(images, columns=10 if model.conditional else 8))
 
 
 def start_from(network: nn.Module, path: str) -> None:

@@ -21,7 +21,7 @@ from neurogen.model import Samples
 
 WATCHED = 64  # samples
 LEAST_PAIRWISE = 0.5
-LEAST_ENTROPY = 0.5  # of ten classes: as of three that are equally frequent
+LEAST_ENTROPY = 0.5  # three of ten classes, equally frequent, have 0.48
 FIGURES = ("pairwise", "class_entropy", "collapsed")
 ADVICE = "lower train.lr, or take losses.kind=hinge and model.discriminator.norm=spectral"
 
@@ -52,7 +52,7 @@ class Variety:
 def variety(made: Samples, real: Samples, judge: Judge | None) -> Variety:
     """Of samples beside real items that came the same way (`Model.finish`)."""
     apart = [pairwise_distance(_items(samples)) for samples in (made, real)]
-    relative = apart[0] / max(apart[1], np.finfo(np.float64).tiny)
+    relative = apart[0] / apart[1] if apart[1] else 1.0  # real items that are all the same
     return Variety(
         relative, None if judge is None else class_entropy(judge(_judged(made, judge.form)).predicted, judge)
     )

@@ -30,7 +30,7 @@ from neurogen.models.gan import Generator
 from neurogen.neurons import compile_neurons
 from neurogen.processes import rank
 from neurogen.rates import neuron_names, watched_rates
-from neurogen.training.autoencoder import show_samples, start_from
+from neurogen.training.autoencoder import start_from
 from neurogen.training.collapse import FIGURES, WATCHED, judge_of, variety
 from neurogen.training.descent import Descent, finite
 from neurogen.training.errors import TrainingError
@@ -38,6 +38,7 @@ from neurogen.training.items import RunItems
 from neurogen.training.moments import measured_moments
 from neurogen.training.order import keyed_generator
 from neurogen.training.precision import mixed
+from neurogen.training.showing import show_samples
 
 LOSSES = ("total", "generator", "discriminator", "logits_real", "logits_fake", "r1")
 MOMENTS_STREAM = 5  # of step_seed

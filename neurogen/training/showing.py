@@ -13,9 +13,11 @@ from event_tools import Frames, to_events
 from event_tools.counts import spread_counts, to_counts
 from neurogen.config_system import SystemConfig
 from neurogen.data import Data, RecordingData
+from neurogen.latent_model import LatentModel
 from neurogen.pictures import colour_counts, image_grid, save_png
 
 PLAYED = 4
+PICTURED = 64
 
 
 def show_reconstructions(
@@ -48,3 +50,23 @@ def show_reconstructions(
     from event_tools.viewer import write_page
 
     write_page(folder / f"{name}.html", played, title=f"reconstructions after {step} steps")
+
+
+def show_samples(folder: Path, step: int, model: LatentModel, seed: int) -> None:
+    """samples_<step>.png: a grid of samples, classes in turn where the model knows them.
+
+    Recordings also get a page that plays some.
+    """
+    labels = np.arange(PICTURED) % len(model.classes) if model.conditional else None
+    samples = model.sample(PICTURED, labels=labels, seed=seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"samples_{step:08d}"
+    images = samples.images if samples.images is not None else colour_counts(samples.counts.sum(1))
+    save_png(folder / f"{name}.png", image_grid(images, columns=10 if model.conditional else 8))
+    if samples.counts is None:
+        return
+    from event_tools.viewer import write_page
+
+    titles = [model.classes[label] if model.conditional else str(i) for i, label in enumerate(samples.labels)]
+    played = list(zip(titles[:PLAYED], samples.recordings()[:PLAYED], strict=True))
+    write_page(folder / f"{name}.html", played, title=f"samples after {step} steps")
