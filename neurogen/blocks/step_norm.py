@@ -86,7 +86,8 @@ class StepStage(nn.Module):
         current = self._scaled(self.layer(x))
         if self.norm is not None:
             current = self.norm.forward_constant(current, steps)
-        return self.neuron(current.expand(steps, *current.shape))
+        current = current.movedim(1, -1)  # channels innermost, as the next layers compute fastest
+        return self.neuron(current.expand(steps, *current.shape).contiguous().movedim(-1, 2))
 
     def _scaled(self, current: Tensor) -> Tensor:
         return current if self.gain == 1 else self.gain * current
