@@ -50,7 +50,7 @@ class SAEModelConfig(Section):
     """Batch norm before the bottleneck's neurons, which without it never fire at first."""
     second_neuron: bool = True
     """A second layer of neurons right behind the lift's, without weights between, as published."""
-    components: Positive = 10
+    components: Positive = 2
     """Gaussians fitted to the codes when training is done, of each class where there are classes."""
     classes: Natural = 0
     """Labels whose codes are fitted apart; 0 is unconditional."""
