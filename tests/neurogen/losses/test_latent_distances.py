@@ -25,6 +25,8 @@ def test_distances_at_the_published_scale() -> None:
     assert float(mmd(q, p)) == 0.5  # (1 + 0) / 2
     assert float(psp_mmd(q, p)) == pytest.approx((0.25 + 0.0625) / 2, abs=1e-15)
     assert float(kld(q, p)) == pytest.approx(1e-4 * (math.log(1.01 / 0.01)), abs=1e-15)  # nothing where both are 0
+    both = 0.5 * math.log(0.51 / 0.26) + 0.5 * math.log(0.51 / 0.76)
+    assert float(kld(steps(0.5), steps(0.25))) == pytest.approx(1e-4 * both, abs=1e-15)
 
 
 def test_kld_adds_up_steps_and_channels_and_averages_items() -> None:
