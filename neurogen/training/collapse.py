@@ -1,6 +1,6 @@
 """Whether a generator has collapsed: how far its samples are apart, and into how many classes they fall.
 
-    pairwise       mean L2 distance between two samples, over that between two real items
+    pairwise       mean L2 distance between two samples (by class: of the same class), over that between real items
     class_entropy  entropy of the classes that a small classifier recognises, over that of equal shares
 
 Both are 1 where samples are as varied as real items, and 0 where all are the same. Samples are those of one seed, so
@@ -49,9 +49,12 @@ class Variety:
         return {"pairwise": self.pairwise, **entropy, "collapsed": float(self.warning is not None)}
 
 
-def variety(made: Samples, real: Samples, judge: Judge | None) -> Variety:
-    """Of samples beside real items that came the same way (`Model.finish`)."""
-    apart = [pairwise_distance(_items(samples)) for samples in (made, real)]
+def variety(made: Samples, real: Samples, judge: Judge | None, by_class: bool = False) -> Variety:
+    """Of samples beside real items that came the same way (`Model.finish`).
+
+    by_class: labels were asked for; then a generator that gives one item for each has collapsed too.
+    """
+    apart = [pairwise_distance(_items(each), each.labels if by_class else None) for each in (made, real)]
     relative = apart[0] / apart[1] if apart[1] else 1.0  # real items that are all the same
     return Variety(
         relative, None if judge is None else class_entropy(judge(_judged(made, judge.form)).predicted, judge)
@@ -63,11 +66,14 @@ def judge_of(name: str) -> Judge | None:
     return load_classifier(name) if name in FORMS else None
 
 
-def pairwise_distance(items: NDArray[np.floating]) -> float:
-    """Mean Euclidean distance of two different items of (N, ...); 0 for fewer than two."""
-    if len(items) < 2:
-        return 0.0
-    return float(torch.pdist(torch.from_numpy(items.reshape(len(items), -1).astype(np.float64))).mean())
+def pairwise_distance(items: NDArray[np.generic], labels: NDArray[np.int64] | None = None) -> float:
+    """Mean Euclidean distance of two different items of (N, ...), with labels (N,) of the same label; 0 without one."""
+    x = torch.from_numpy(items.reshape(len(items), -1).astype(np.float64))
+    first, second = torch.triu_indices(len(x), len(x), 1)
+    apart = torch.pdist(x)  # in this order of pairs
+    if labels is not None:
+        apart = apart[torch.from_numpy(labels)[first] == torch.from_numpy(labels)[second]]
+    return float(apart.mean()) if len(apart) else 0.0
 
 
 def class_entropy(predicted: NDArray[np.int64], judge: Judge) -> float:
@@ -78,7 +84,7 @@ def class_entropy(predicted: NDArray[np.int64], judge: Judge) -> float:
     return float(-(kept * np.log(kept)).sum() / np.log(classes)) + 0.0
 
 
-def _items(samples: Samples) -> NDArray[np.integer]:
+def _items(samples: Samples) -> NDArray[np.generic]:
     made = samples.images if samples.images is not None else samples.counts
     assert made is not None
     return made

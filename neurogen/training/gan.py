@@ -144,7 +144,7 @@ class GANSystem:
         labels = np.arange(WATCHED) % classes if classes else None
         with self._measured():
             made = self.model.sample(WATCHED, labels=labels, seed=self.config.seed)
-        found = variety(made, self.real, self.judge)
+        found = variety(made, self.real, self.judge, by_class=classes > 0)
         if found.warning is not None and rank() == 0:
             sys.stderr.write(f"{found.warning}\n")
         return found.figures()
