@@ -1,153 +1,72 @@
-"""Pictures of latents: noise taken away, paths between items, a map of codes."""
+"""Pictures of a model of one network at work."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from PIL import Image
 
-from neurogen.latent_model import LatentModel
-from neurogen.model_folder import DataInfo, StoredModel
-from neurogen.models.latent_network import LatentNetwork
-from neurogen.plots.code_map import code_map_figure, neighbours_agree, vectors
-from neurogen.plots.denoising import denoising_figure, psnr, through_noise
-from neurogen.plots.interpolation import interpolation_figure, path
+from neurogen.neurons import LIF
+from neurogen.plots import Items, items_of, plot_model, raster_figure, stream_figure
+from neurogen.plots.activity import watched_neurons
+from tests.neurogen.metrics.test_network_operations import fsvae, images, model_of
+from tests.neurogen.models.awake import STEPS, generator, generator_config
 
-STEPS, SIDE = 3, 2
-
-
-class Thresholds(LatentNetwork):
-    """An autoencoder of 2x2 images whose code is, at each of three steps, which pixels are white."""
-
-    item_axis = 1
-
-    def __init__(self, classes: int, encodes: bool, event: bool) -> None:
-        super().__init__()
-        self.classes, self.encodes, self.event = classes, encodes, event
-
-    def encode(self, x: Tensor, uniforms: Tensor) -> Tensor:
-        return (x.flatten(1)[:, -4:] > 0).float().expand(STEPS, -1, -1)
-
-    def decode(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        self.labels = labels
-        grey = latents.mean(0).view(-1, 1, SIDE, SIDE)
-        return grey[:, None].expand(-1, STEPS, 2, -1, -1) if self.event else grey * 2 - 1
+LAYERS = ["time_cells_encoder", "membranes_encoder", "time_cells_decoder", "membranes_decoder"]
 
 
-def model(classes: int = 0, encodes: bool = True, event: bool = False) -> LatentModel:
-    config = SimpleNamespace(system="thresholds", makes_recordings=event)
-    info = DataInfo(("a", "b", "c"), (10, 30, 60))
-    network = Thresholds(classes, encodes, event)
-    return LatentModel(StoredModel(config, network, None, info, None, None, {}, ""))  # type: ignore[arg-type]
+def test_an_autoencoder_has_its_latents_its_stream_its_layers_and_paths(tmp_path: Path) -> None:
+    paths = plot_model(fsvae(), tmp_path, Items(images(), np.arange(3), real=True))
+    assert [path.stem for path in paths] == ["latents", "stream", *LAYERS, "rates", "interpolation"]
+    for path in paths:
+        with Image.open(path) as picture:
+            assert min(picture.size) > 100 and len(picture.convert("L").getcolors(256) or range(257)) > 2
 
 
-def pictures(figure: Any) -> list[list[list[int]]]:
-    return [np.asarray(axis.images[0].get_array()).tolist() for axis in figure.axes]
+def test_a_generator_is_shown_on_its_own_samples_and_needs_no_data(tmp_path: Path) -> None:
+    model = model_of(generator_config("sgad"), generator("sgad")[0])
+    found = items_of(model)
+    assert not found.real
+    assert torch.equal(found.values, model.decode(found.latents))
+    made = [path.stem for path in plot_model(model, tmp_path, found)]
+    assert {"latents", "stream", "membranes_first", "rates"} <= set(made)
+    assert "interpolation" not in made
 
 
-def checks(count: int) -> Tensor:
-    return torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).expand(count, 1, SIDE, SIDE)
+def test_spikes_stand_at_their_step_and_the_latent_that_fires_most_above() -> None:
+    latents = np.zeros((2, 3, 4))  # items, steps, latents
+    latents[0, 1, 2] = latents[1, :, 2] = latents[1, 0, 3] = 1
+    raster = raster_figure(latents, [np.zeros((4, 4), np.uint8)] * 2, ["a", "b"]).axes[0]
+    marks = sorted(map(tuple, raster.collections[0].get_offsets().tolist()))
+    assert marks == [(1, 0), (3, 0), (3, 1), (4, 0), (5, 0)]
+    assert "2 of 4 never" in raster.get_ylabel()
 
 
-def test_psnr_is_that_of_values_between_0_and_1() -> None:
-    clean = torch.zeros(2, 1, SIDE, SIDE)
-    assert psnr(torch.stack([clean[0] + 0.2, clean[0] - 2]), clean).tolist() == pytest.approx([20.0, 0.0], abs=1e-5)
+def test_numbers_are_colours_the_most_varied_above() -> None:
+    latents = np.array([[0.0, 1.0], [0.5, -3.0]])
+    raster = raster_figure(latents, [np.zeros((4, 4), np.uint8)] * 2, ["a", "b"]).axes[0]
+    assert raster.images[0].get_array().tolist() == [[1.0, -3.0], [0.0, 0.5]]
 
 
-def test_noise_is_of_the_level_asked_for_and_stays_in_range() -> None:
-    grey = torch.zeros(1000, 1, SIDE, SIDE)
-    noisy, made = through_noise(model(), grey, 0.1)
-    assert float(noisy.std()) == pytest.approx(0.2, rel=0.05)  # twice 0.1: the range is 2 wide
-    assert set(made.unique().tolist()) == {-1.0, 1.0}
-    assert through_noise(model(), grey, 3.0)[0].abs().max() == 1
-    assert torch.equal(through_noise(model(), grey, 0.1, seed=0)[0], noisy)
-    assert not torch.equal(through_noise(model(), grey, 0.1, seed=1)[0], noisy)
+def test_the_last_column_of_a_stream_is_the_samples() -> None:
+    model = fsvae()
+    axes = stream_figure(model, seed=3).axes
+    last = [axes[row * STEPS + STEPS - 1].images[0].get_array() for row in range(5)]
+    assert np.array_equal(np.stack(last), model.sample(5, seed=3).images[:, 0])
+    assert [axis.get_title() for axis in axes[:STEPS]] == [f"step {t}" for t in range(1, STEPS + 1)]
 
 
-def test_noise_is_shown_above_what_is_left_of_it() -> None:
-    figure = denoising_figure(model(), checks(2), level=0.1)
-    shown = pictures(figure)
-    white_black = [[255, 0], [0, 255]]
-    assert shown[:2] == shown[4:] == [white_black] * 2  # all noise is gone
-    assert any(picture != white_black for picture in shown[2:4])  # noise beyond the range is cut off
-    assert [axis.get_ylabel() for axis in figure.axes[::2]] == ["clean", "noisy", "denoised"]
-    assert float(figure.axes[3].get_xlabel().removesuffix(" dB")) < 40
-    assert figure.axes[5].get_xlabel() == "120.0 dB"
-
-
-def test_a_path_of_spikes_turns_those_that_differ_and_turns_none_back() -> None:
-    start, end = torch.zeros(STEPS, 40), torch.ones(STEPS, 40)
-    end[:, :10] = 0
-    along = path(start, end, torch.linspace(0, 1, 5), item_axis=1)
-    assert along.shape == (STEPS, 5, 40)
-    assert torch.equal(along[:, 0], start) and torch.equal(along[:, -1], end)
-    assert along[..., :10].sum() == 0 and set(along.unique().tolist()) == {0.0, 1.0}
-    turned = along.sum((0, 2))
-    assert (along.diff(dim=1) >= 0).all() and (turned.diff() > 0).all()
-    assert abs(float(turned[2]) - 45) < 4 * (90 / 4) ** 0.5  # half of 90, within four standard deviations
-
-
-def test_a_path_of_vectors_is_straight() -> None:
-    along = path(torch.tensor([0.0, 4.0]), torch.tensor([2.0, 0.0]), torch.tensor([0.0, 0.25, 1.0]), item_axis=0)
-    assert along.tolist() == [[0, 4], [0.5, 3], [2, 0]]
-
-
-def test_an_interpolation_begins_and_ends_with_the_items_and_their_reconstructions() -> None:
-    x = torch.cat([checks(1), -checks(1), checks(1)]) * 0.5
-    figure = interpolation_figure(model(), x, torch.tensor([0, 1, 0]), points=4)
-    shown = pictures(figure)
-    assert len(shown) == 2 * 6
-    first = shown[:6]
-    assert first[0] == [[191, 64], [64, 191]] and first[1] == [[255, 0], [0, 255]]
-    assert first[4] == [[0, 255], [255, 0]] and first[5] == [[64, 191], [191, 64]]
-    assert shown[6] == first[5]
-    assert [axis.get_title() for axis in figure.axes[:6]] == ["item", "0", "0.33", "0.67", "1", "item"]
-
-
-def test_a_model_that_knows_classes_is_told_that_of_the_nearer_end() -> None:
-    conditional = model(classes=3)
-    interpolation_figure(conditional, torch.cat([checks(1), -checks(1)]), torch.tensor([2, 1]), points=4)
-    assert conditional.network.labels.tolist() == [2, 2, 1, 1]
-
-
-def test_recordings_are_interpolated_as_events() -> None:
-    x = torch.zeros(2, STEPS, 2, SIDE, SIDE)
-    x[1, :, :, 0, 0] = 1
-    figure = interpolation_figure(model(event=True), x, torch.tensor([0, 1]), points=3)
-    assert len(figure.axes) == 5 and np.asarray(figure.axes[0].images[0].get_array()).shape == (SIDE, SIDE, 3)
-    assert denoising_figure(model(event=True), x) is None
-
-
-def test_the_map_has_a_point_for_each_item_coloured_by_its_class() -> None:
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(30, 1, SIDE, SIDE, generator=generator) - 0.5
-    labels = np.arange(30) % 3
-    figure = code_map_figure(model(), x, labels)
-    points = figure.axes[0].collections
-    assert [len(each.get_offsets()) for each in points] == [10, 10, 10]
-    assert len({tuple(each.get_facecolors()[0]) for each in points}) == 3
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["a", "b", "c"]
-    assert figure.axes[0].get_title().startswith("30 codes")
-
-
-def test_codes_of_spikes_are_vectors_of_all_steps_item_by_item() -> None:
-    codes = vectors(model(), torch.cat([checks(1), -checks(1)]))
-    assert codes.tolist() == [[1, 0, 0, 1] * STEPS, [0, 1, 1, 0] * STEPS]
-
-
-def test_neighbours_agree_where_the_nearest_other_code_has_the_same_class() -> None:
-    codes = np.array([[0.0], [1.0], [10.0], [11.5], [13.0]])  # nearest: 1, 0, 3, 2 and 4 alike, 3
-    assert neighbours_agree(codes, np.array([0, 0, 1, 1, 2])) == pytest.approx((1 + 1 + 1 + 0.5 + 0) / 5)
-
-
-def test_nothing_is_drawn_of_what_encodes_nothing_or_of_a_handful() -> None:
-    x, labels = checks(12), np.zeros(12, np.int64)
-    generator = model(encodes=False)
-    assert denoising_figure(generator, x) is None
-    assert interpolation_figure(generator, x, torch.from_numpy(labels)) is None
-    assert code_map_figure(generator, x, labels) is None
-    assert code_map_figure(model(), x[:9], labels[:9]) is None
+@pytest.mark.parametrize("reset", [0.0, None])
+def test_a_layer_that_is_run_step_by_step_has_the_activity_of_all_steps(reset: float | None) -> None:
+    x = torch.randn(4, 2, 5, generator=torch.Generator().manual_seed(0)) + 0.5
+    at_once, in_turn = (torch.nn.Sequential(LIF(tau=2.0, decay_input=False, v_reset=reset)) for _ in range(2))
+    with torch.no_grad(), watched_neurons(at_once) as one, watched_neurons(in_turn) as other:
+        at_once(x)
+        for step in x:
+            in_turn(step[None])
+    assert torch.equal(one["0"].spikes, other["0"].spikes)
+    assert torch.equal(one["0"].membranes()[0], other["0"].membranes()[0])
+    assert 0 < one["0"].rate < 1
