@@ -106,11 +106,11 @@ def sample(
     with processes(choose_device(device)) as own_device:
         leads, loaded = rank() == 0, load(model, str(own_device))
         formats = check_formats([name.strip() for name in to.split(",") if name.strip()], loaded.makes_recordings)
-        if leads and loaded.generates and not loaded.conditional:
-            tell("neurogen", "this model knows no labels: those of its samples are drawn by chance and say nothing")
         options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         if not isinstance(loaded, TwoStageModel):
             options = refuse_options_of_codes(options, loaded.config.system)
+        if leads and loaded.generates and not loaded.conditional:
+            tell("neurogen", "this model knows no labels: those of its samples are drawn by chance and say nothing")
         index = label_index(loaded.classes, label)
         with bar("sampling", count if leads else None) as progress:
             samples = loaded.sample(count, index, seed, progress=progress, together=True, **options)

@@ -81,6 +81,9 @@ class GANLossConfig(Section):
     """Weight of the discriminator's squared gradient at real items (R1); 0 is off."""
     r1_every: Positive = 16
     """Discriminator steps between R1 penalties, which then weigh so many times as much."""
+    spread: Weight = 0.0
+    """Weight of what the mean distance between generated items of one label lacks of that between real ones, as a
+    share of it; 0 is off."""
     n_critic: Positive = 1
     """Discriminator steps for one of the generator."""
     discriminator_lr: Rate | None = None

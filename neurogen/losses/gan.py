@@ -9,16 +9,19 @@ wasserstein and bce are those of the release of arXiv 2305.10246: real items sco
 reversed, which changes nothing), and nothing bounds the scores: no clamped weights, no gradient penalty. bce is binary
 cross-entropy of sigmoid(D), summed over the batch. hinge (Lim and Ye 2017), with spectral norm or R1
 (`adversarial.squared_slope`), is the one that trains stably. Scores: (N,) float.
+
+A discriminator that judges each item by itself does not see that all items of a label are the same; `spread_loss` does
+(ours; in the spirit of mode seeking, Mao et al. 2019, whose term has no bound and no measure of how far is enough).
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from neurogen.losses.adversarial import hinge_loss
 from neurogen.processes import count_of_rows
 
 Kind = Literal["wasserstein", "bce", "hinge"]
@@ -26,11 +29,21 @@ Kind = Literal["wasserstein", "bce", "hinge"]
 
 def discriminator_loss(kind: Kind, real: Tensor, fake: Tensor) -> Tensor:
     """A scalar, from scores of real items and of generated ones that carry no gradient to their generator."""
+    return real_loss(kind, real) + fake_loss(kind, fake)
+
+
+def real_loss(kind: Kind, real: Tensor) -> Tensor:
+    """The part of a discriminator's loss that its scores of real items make."""
     if kind == "wasserstein":
-        return real.mean() - fake.mean()
-    if kind == "hinge":
-        return hinge_loss(real, fake)
-    return 0.5 * (_summed(F.softplus(-real)) + _summed(F.softplus(fake)))
+        return real.mean()
+    return 0.5 * (F.relu(1 - real).mean() if kind == "hinge" else _summed(F.softplus(-real)))
+
+
+def fake_loss(kind: Kind, fake: Tensor) -> Tensor:
+    """The part that its scores of generated items make."""
+    if kind == "wasserstein":
+        return -fake.mean()
+    return 0.5 * (F.relu(1 + fake).mean() if kind == "hinge" else _summed(F.softplus(fake)))
 
 
 def generator_loss(kind: Kind, fake: Tensor) -> Tensor:
@@ -38,6 +51,28 @@ def generator_loss(kind: Kind, fake: Tensor) -> Tensor:
     if kind == "wasserstein":
         return fake.mean()
     return -fake.mean() if kind == "hinge" else _summed(F.softplus(-fake))
+
+
+def spread_loss(fake: Tensor, real: Tensor, labels: Tensor | None) -> Tensor:
+    """What the mean distance between generated items of one label lacks of that between real ones, as a share of it.
+
+    fake, real: (N, C, H, W), or frames (T, N, C, H, W) that are averaged over T; labels: (N,) of both, None where all
+    are alike. A scalar from 0, as far apart, to 1, all the same; 0 too where no label stands twice in the batch.
+    """
+    one = torch.zeros(fake.shape[-4], dtype=torch.int64, device=fake.device) if labels is None else labels
+    first, second = torch.triu_indices(len(one), len(one), 1, device=fake.device)
+    alike = one[first] == one[second]
+    pairs = first[alike], second[alike]
+    if not alike.any():
+        return fake.new_zeros(())
+    return F.relu(1 - _distance(fake, *pairs) / _distance(real, *pairs).clamp_min(1e-12))
+
+
+def _distance(items: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Mean distance of these pairs, in float32 at least."""
+    rows = (items.mean(0) if items.dim() == 5 else items).flatten(1)
+    rows = rows if rows.dtype == torch.float64 else rows.float()
+    return torch.linalg.vector_norm(rows[first] - rows[second], dim=1).mean()
 
 
 def _summed(losses: Tensor) -> Tensor:

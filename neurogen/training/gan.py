@@ -23,7 +23,7 @@ from neurogen.config import GANConfig
 from neurogen.data import classes_in_turn, describe_data
 from neurogen.latent_model import LatentModel
 from neurogen.losses.adversarial import squared_slope
-from neurogen.losses.gan import discriminator_loss, generator_loss
+from neurogen.losses.gan import fake_loss, generator_loss, real_loss, spread_loss
 from neurogen.model_folder import StoredModel, save_model
 from neurogen.models.discriminators import make_discriminator
 from neurogen.models.gan import Generator
@@ -40,7 +40,7 @@ from neurogen.training.order import keyed_generator
 from neurogen.training.precision import mixed
 from neurogen.training.showing import show_samples
 
-LOSSES = ("total", "generator", "discriminator", "logits_real", "logits_fake", "r1")
+LOSSES = ("total", "generator", "discriminator", "logits_real", "logits_fake", "r1", "spread")
 MOMENTS_STREAM = 5  # of step_seed
 MOMENTS_BATCHES = 16
 
@@ -90,8 +90,9 @@ class GANSystem:
         self.discriminator.train()
         with self._watching(self.main, log) as rates, torch.set_grad_enabled(learns):
             fake = self._made(len(x), known)
+        real = self.discriminator.present(x)
         with self._watching(self.discriminator, log) as judging:
-            real_scores = self._scores(self.discriminator.present(x), known)
+            real_scores = self._scores(real, known)
         fake_scores = self._scores(fake.detach(), known)
         loss = discriminator_loss(losses.kind, real_scores, fake_scores)
         parts = {"discriminator": loss, "logits_real": real_scores.mean(), "logits_fake": fake_scores.mean()}
@@ -103,8 +104,12 @@ class GANSystem:
         if learns:
             with held(self.discriminator):
                 parts["generator"] = generator_loss(losses.kind, self._scores(fake, known))
-            self.descents["generator"].take(parts["generator"])
-            total = loss.detach() + parts["generator"].detach()
+            taught = parts["generator"]
+            if losses.spread:
+                parts["spread"] = spread_loss(fake, real, known)
+                taught = taught + losses.spread * parts["spread"]
+            self.descents["generator"].take(taught)
+            total = loss.detach() + taught.detach()
         else:
             self.descents["generator"].moved = False  # the average waits for it too
         figures = finite(total, step, log)

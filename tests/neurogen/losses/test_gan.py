@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from neurogen.losses.adversarial import squared_slope
-from neurogen.losses.gan import discriminator_loss, generator_loss
+from neurogen.losses.gan import discriminator_loss, generator_loss, spread_loss
 
 REAL, FAKE = torch.tensor([0.5, 2.0, -1.0]), torch.tensor([-3.0, 0.0, 0.4])
 
@@ -63,3 +63,27 @@ def test_the_slope_is_that_of_each_item(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(slope, expected)
     slope.backward()
     assert a.grad is not None and math.isclose(a.grad.item(), 2 * slope.item() / 0.3, rel_tol=1e-9)
+
+
+def test_spread_is_what_distances_within_labels_lack() -> None:
+    # items of label 0 are 3 apart where real ones are 4, those of label 1 are 1 apart where real ones are 4
+    fake = torch.tensor([0.0, 3.0, 10.0, 11.0]).view(4, 1, 1, 1)
+    real = torch.tensor([0.0, 4.0, 10.0, 14.0]).view(4, 1, 1, 1)
+    labels = torch.tensor([0, 0, 1, 1])
+    assert spread_loss(fake, real, labels).item() == pytest.approx(1 - (3 + 1) / (4 + 4))
+    assert spread_loss(real * 2, real, labels).item() == 0.0
+    assert spread_loss(fake, real, torch.arange(4)).item() == 0.0
+
+
+def test_without_labels_all_items_are_pairs() -> None:
+    fake, real = torch.rand(5, 1, 2, 2, dtype=torch.float64), torch.rand(5, 1, 2, 2, dtype=torch.float64) * 3
+    expected = 1 - torch.pdist(fake.flatten(1)).mean() / torch.pdist(real.flatten(1)).mean()
+    torch.testing.assert_close(spread_loss(fake, real, None), expected)
+    frames = fake.expand(3, *fake.shape)
+    torch.testing.assert_close(spread_loss(frames, real.expand(3, *real.shape), None), expected)
+
+
+def test_spread_pushes_items_of_a_label_apart() -> None:
+    fake = torch.tensor([0.0, 0.1]).view(2, 1, 1, 1).requires_grad_()
+    spread_loss(fake, torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), None).backward()
+    assert fake.grad.flatten().tolist() == [1.0, -1.0]
