@@ -7,7 +7,8 @@
 
 Values are in [0, 1] inside, so the loss is a quarter of that of model units, [-1, 1]. As published (3 levels, 32 to 128
 channels, 32 neurons in the bottleneck, one image channel) it has 319,009 parameters, and at first nothing passes the
-bottleneck. Batch norm is of each step by itself. It samples by a density of the codes' bits, fitted after training.
+bottleneck. Batch norm is of each step by itself. It samples by a density of all T C bits of a code,
+fitted after training; rates alone would not say when a neuron fires, which a decaying membrane weighs.
 Shapes: T steps, N items, C neurons of the bottleneck.
 """
 
@@ -105,12 +106,8 @@ class SAE(LatentNetwork):
     def __init__(self, config: SAEConfig) -> None:
         super().__init__()
         model, data, neurons = config.model, config.data, config.neurons
-        self.steps, self.channels, self.classes, self.over = (
-            model.steps,
-            model.channels,
-            model.classes,
-            config.losses.over,
-        )
+        self.steps, self.channels, self.classes = model.steps, model.channels, model.classes
+        self.over = config.losses.over
         self.item_shape = (data.channels, data.resolution, data.resolution)
         self.encoder = SAEEncoder(data.channels, data.resolution, model, neurons)
         self.decoder = SAEDecoder(data.resolution, model, neurons)
