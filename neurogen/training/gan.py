@@ -91,16 +91,23 @@ class GANSystem:
         with self._watching(self.main, log) as rates, torch.set_grad_enabled(learns):
             fake = self._made(len(x), known)
         real = self.discriminator.present(x)
+        descent = self.descents["discriminator"]
         with self._watching(self.discriminator, log) as judging:
-            real_scores = self._scores(real, known)
-        fake_scores = self._scores(fake.detach(), known)
-        loss = discriminator_loss(losses.kind, real_scores, fake_scores)
-        parts = {"discriminator": loss, "logits_real": real_scores.mean(), "logits_fake": fake_scores.mean()}
+            scores = self._scores(real, known)
+        loss = real_loss(losses.kind, scores)
+        descent.accumulate(loss)  # each half by itself, so that one graph of the discriminator is held at a time
+        parts, total = {"logits_real": scores.detach().mean()}, loss.detach()
+        scores = self._scores(fake.detach(), known)
+        loss = fake_loss(losses.kind, scores)
+        descent.accumulate(loss)
+        parts |= {"logits_fake": scores.detach().mean(), "discriminator": total + loss.detach()}
+        total = parts["discriminator"]
         if losses.r1 and (step + 1) % losses.r1_every == 0:
             parts["r1"] = self._slope(x, known)
-            loss = loss + losses.r1 / 2 * losses.r1_every * parts["r1"]
-        self.descents["discriminator"].take(loss)
-        total = loss
+            loss = losses.r1 / 2 * losses.r1_every * parts["r1"]
+            descent.accumulate(loss)
+            total = total + loss.detach()
+        descent.step()
         if learns:
             with held(self.discriminator):
                 parts["generator"] = generator_loss(losses.kind, self._scores(fake, known))
@@ -109,7 +116,7 @@ class GANSystem:
                 parts["spread"] = spread_loss(fake, real, known)
                 taught = taught + losses.spread * parts["spread"]
             self.descents["generator"].take(taught)
-            total = loss.detach() + taught.detach()
+            total = total + taught.detach()
         else:
             self.descents["generator"].moved = False  # the average waits for it too
         figures = finite(total, step, log)
