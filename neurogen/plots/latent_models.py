@@ -31,7 +31,8 @@ def latent_model_figures(model: LatentModel, items: Items) -> dict[str, Any]:
     """Figures by name; None for one that would show nothing."""
     some = items.some()
     activity, latents = watched_network(model, items)
-    names = [model.classes[label] if model.encodes or model.conditional else "" for label in items.labels[some]]
+    known = items.real or model.conditional  # labels of other samples are by chance
+    names = [model.classes[label] if known else "" for label in items.labels[some]]
     pictures = pictures_of(items.values[some].numpy(), model.makes_recordings)
     shown = model.items_first(latents)[some].numpy()
     figures: dict[str, Any] = {"latents": raster_figure(shown, pictures, names), "stream": stream_figure(model)}
@@ -42,7 +43,7 @@ def latent_model_figures(model: LatentModel, items: Items) -> dict[str, Any]:
         return figures
     more = items.more()
     figures["interpolation"] = interpolation_figure(model, items.values[:ENDS], torch.from_numpy(items.labels[:ENDS]))
-    figures["code_map"] = code_map_figure(model, more.values, more.labels)
+    figures["code_map"] = code_map_figure(model, more.values, more.labels) if known else None
     if model.config.system == "sae":
         figures["denoising"] = denoising_figure(model, items.values[some])
     return figures

@@ -12,6 +12,7 @@ from PIL import Image
 from neurogen.neurons import LIF
 from neurogen.plots import Items, items_of, plot_model, raster_figure, stream_figure
 from neurogen.plots.activity import watched_neurons
+from neurogen.plots.latent_models import latent_model_figures
 from tests.neurogen.metrics.test_network_operations import fsvae, images, model_of
 from tests.neurogen.models.awake import STEPS, generator, generator_config
 
@@ -34,6 +35,12 @@ def test_a_generator_is_shown_on_its_own_samples_and_needs_no_data(tmp_path: Pat
     made = [path.stem for path in plot_model(model, tmp_path, found)]
     assert {"latents", "stream", "membranes_first", "rates"} <= set(made)
     assert "interpolation" not in made
+
+
+def test_samples_of_a_model_without_labels_have_no_names_and_no_map_of_classes() -> None:
+    made = latent_model_figures(fsvae(), Items(images(3).repeat(4, 1, 1, 1), np.arange(12) % 3, real=False))
+    assert {label.get_text() for label in made["latents"].axes[0].get_xticklabels()} == {""}
+    assert made["code_map"] is None
 
 
 def test_spikes_stand_at_their_step_and_the_latent_that_fires_most_above() -> None:
