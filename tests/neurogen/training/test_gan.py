@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import nn
 
-from neurogen.config import ConfigError, GANConfig, dump_config, parse_config
 from neurogen.losses.gan import discriminator_loss, generator_loss
 from neurogen.model import load
 from neurogen.models.discriminators import make_discriminator
 from neurogen.models.gan import Generator
-from neurogen.training import TrainingError, train_run
+from neurogen.training import train_run
 from neurogen.training.engine import one_step
 from neurogen.training.gan import GANSystem, held
 from neurogen.training.log import read_metrics
 from tests.neurogen.data.image_sets import mnist
-from tests.neurogen.systems import GENERATOR
+from tests.neurogen.training.gans import SPECTRAL, gan, prepared
 from tests.neurogen.training.runs import make_recordings, weights_digest
-
-HERE = torch.device("cpu")
-SPECTRAL = {"norm": "spectral", "widths": [4], "hidden": 8}
 
 
 @pytest.fixture
@@ -37,29 +31,6 @@ def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return mnist(tmp_path_factory.mktemp("images"), 40)
-
-
-def gan(path: Path, system: str = "sgad", judge: dict[str, Any] | None = None, **sections: Any) -> GANConfig:
-    """16x16 images of noise in three steps; sections replace settings."""
-    values: dict[str, Any] = {
-        "system": system,
-        "seed": 0,
-        "device": "cpu",
-        "data": {"name": "mnist", "path": str(path), "resolution": 16, "channels": 1, "fit": "resize"},
-        "model": GENERATOR | {"scoring_width": 8, "discriminator": {"widths": [4], "hidden": 8} | (judge or {})},
-        "train": {"steps": 4, "batch_size": 8, "lr": 1e-3, "checkpoint_every": 2, "log_every": 1, "threads": 1},
-    }
-    for name, change in sections.items():
-        values[name] = values.get(name, {}) | change
-    values["train"] |= {"tune_allocator": False}
-    config = parse_config(values)
-    assert isinstance(config, GANConfig)
-    return config
-
-
-def prepared(config: GANConfig, tmp_path: Path) -> GANSystem:
-    torch.manual_seed(0)
-    return GANSystem(config, HERE, tmp_path)
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
@@ -209,48 +180,6 @@ def test_weights_are_held_while_gradients_pass(images: Path) -> None:
     assert all(parameter.requires_grad for parameter in judge.parameters())
 
 
-def test_a_constant_generator_is_told_of(images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    system = prepared(gan(images), tmp_path)
-    nn.init.zeros_(system.main.output.layer.weight)
-    figures = system.validate()
-    assert (figures["pairwise"], figures["collapsed"]) == (0, 1)
-    said = capsys.readouterr().err
-    assert said.startswith("the generator has collapsed: ") and said.count("\n") == 1
-
-
-def test_a_healthy_generator_is_not(
-    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    system = prepared(gan(images), tmp_path)
-    real = system.run_items.train.batch(np.arange(40))  # noise, as the real items: what a perfect generator makes
-
-    def decode(latents: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
-        return real[(latents[:, 0].abs() * 1e4).long() % 40]
-
-    monkeypatch.setattr(system.main, "decode", decode)
-    system.judge = None  # it knows digits, not noise
-    assert system.validate()["pairwise"] == pytest.approx(1, abs=0.1)
-    assert not capsys.readouterr().err
-
-
-@pytest.mark.parametrize("spoilt", ["generator", "discriminator", "items"])
-def test_numbers_that_are_none_end_the_run_in_a_sentence(
-    spoilt: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    system = prepared(gan(images), tmp_path)
-    if spoilt == "generator":
-        nn.init.constant_(system.main.output.layer.bias, float("nan"))
-    elif spoilt == "discriminator":
-        nn.init.constant_(system.discriminator.last.bias, float("nan"))
-    else:
-        take = system.run_items.take
-        monkeypatch.setattr(system.run_items, "take", lambda index, step: take(index, step) * float("nan"))
-    with pytest.raises(TrainingError) as caught:
-        one_step(system, 0, False)
-    assert ("nan" if spoilt == "discriminator" else "NaN") in str(caught.value)
-    assert "lower train.lr" in str(caught.value)
-
-
 def test_a_gan_of_recordings_leaves_pictures_and_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEUROGEN_CACHE", str(tmp_path / "cache"))
     data = make_recordings(tmp_path / "data")
@@ -280,15 +209,3 @@ def test_a_gan_learns_in_16_bits(images: Path, tmp_path: Path) -> None:
         figures[precision] = one_step(prepared(config, tmp_path), 0, True)
     assert figures["bf16"] != figures["float32"]
     assert figures["bf16"]["discriminator"] == pytest.approx(figures["float32"]["discriminator"], abs=0.05)
-
-
-def test_parts_of_a_batch_are_refused(images: Path) -> None:
-    values = yaml.safe_load(dump_config(gan(images)))
-    values["train"]["accumulate"] = 2
-    with pytest.raises(ConfigError, match=r"expected train.accumulate=1 for a GAN"):
-        parse_config(values)
-
-
-def test_other_classes_than_the_datas_are_refused(images: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"expected model.classes to be 0 or the 10 classes of mnist, got 3"):
-        prepared(gan(images, model={"classes": 3}), tmp_path)
