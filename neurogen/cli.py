@@ -180,11 +180,16 @@ def export_command(
     model: ModelPath,
     out: Annotated[Path, typer.Option(help="New folder for the files and the report.")],
     to: Annotated[str, typer.Option(help="Some of netx, nir, with commas.")] = "netx,nir",
-    part: Annotated[str, typer.Option(help="decoder, encoder, or whole where codes are spikes.")] = "decoder",
+    part: Annotated[
+        str,
+        typer.Option(
+            help="decoder (of a GAN its generator), encoder, or whole where nothing between is drawn or looked up."
+        ),
+    ] = "decoder",
     data: Annotated[Optional[Path], typer.Option(help="Data to read instead of the model's own.")] = None,  # noqa: UP045
     codes: Annotated[str, typer.Option(help="What takes the decoder's codes: host, or neurons on the chip.")] = "host",
     readout: Annotated[
-        str, typer.Option(help="Where the last convolution runs: host, or on the chip as membrane or sigma.")
+        str, typer.Option(help="Where the last convolution and its sum run: host, or on the chip as membrane or sigma.")
     ] = "host",
     per_channel: Annotated[
         bool, typer.Option("--per-channel", help="A scale for each channel: closer, but needs a threshold for each.")
