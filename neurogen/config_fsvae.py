@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from neurogen.config_networks import NeuronConfig
 from neurogen.config_section import Natural, Positive, Section
-from neurogen.config_system import SystemConfig
+from neurogen.config_system import SystemConfig, check_halvings
 
 
 class FSVAENeuronConfig(NeuronConfig):
@@ -78,12 +78,8 @@ class FSVAEConfig(SystemConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> FSVAEConfig:
-        model, halvings = self.model, len(self.model.widths)
-        if self.data.resolution % 2**halvings:
-            raise ValueError(
-                f"data.resolution={self.data.resolution} cannot be halved {halvings} times; take a multiple of "
-                f"{2**halvings} or fewer model.widths"
-            )
+        model = self.model
+        check_halvings(self.data.resolution, model.widths)
         if model.steps < 2:
             raise ValueError(
                 f"expected model.steps of 2 or more, got {model.steps}; latents are spikes in time, a single step "

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from neurogen.config_networks import NeuronConfig
 from neurogen.config_section import Natural, Positive, Section
-from neurogen.config_system import SystemConfig
+from neurogen.config_system import SystemConfig, check_halvings
 
 
 class SAENeuronConfig(NeuronConfig):
@@ -74,10 +74,5 @@ class SAEConfig(SystemConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> SAEConfig:
-        size, halvings = self.data.resolution, len(self.model.widths)
-        if size % 2**halvings:
-            raise ValueError(
-                f"data.resolution={size} cannot be halved {halvings} times; take a multiple of {2**halvings} or fewer "
-                "model.widths"
-            )
+        check_halvings(self.data.resolution, self.model.widths)
         return self

@@ -52,3 +52,12 @@ class SystemConfig(Section):
         if data.fit in ("adm", "fsvae148") and event:
             raise ValueError(f"data.fit={data.fit} is for images; take crop, resize, sum or none for recordings")
         return self
+
+
+def check_halvings(resolution: int, widths: tuple[int, ...]) -> None:
+    """Raises ValueError where a size cannot be halved by every level of `model.widths`."""
+    if resolution % 2 ** len(widths):
+        raise ValueError(
+            f"data.resolution={resolution} cannot be halved {len(widths)} times; take a multiple of {2 ** len(widths)} "
+            "or fewer model.widths"
+        )

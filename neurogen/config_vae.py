@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from neurogen.config_section import Positive, Section, Weight
-from neurogen.config_system import SystemConfig
+from neurogen.config_system import SystemConfig, check_halvings
 
 
 class VAEModelConfig(Section):
@@ -40,10 +40,5 @@ class VAEConfig(SystemConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> VAEConfig:
-        size, halvings = self.data.resolution, len(self.model.widths)
-        if size % 2**halvings:
-            raise ValueError(
-                f"data.resolution={size} cannot be halved {halvings} times; take a multiple of {2**halvings} or fewer "
-                "model.widths"
-            )
+        check_halvings(self.data.resolution, self.model.widths)
         return self
