@@ -38,7 +38,7 @@ class Activity:
         before, after = [], []
         for current, s in zip(self.currents, self.spikes, strict=True):
             h = charged(v, current, d, share)
-            v = h - s * d.threshold if d.reset is None else (1 - s) * h + s * d.reset
+            v = h - s * d.drop if d.reset is None else (1 - s) * h + s * d.reset
             before.append(h)
             after.append(v)
         return torch.stack(before), torch.stack(after)

@@ -40,11 +40,11 @@ LATER = ("latent", "decoder", "output", "discriminator")  # parts of a model aft
 
 
 def plot_run(run: Path, folder: Path | None = None) -> list[Path]:
-    """Write losses.png, and rates.png where rates were logged, into RUN/pictures or `folder`; returns their paths.
+    """Write losses.png, and rate_curves.png of logged rates, into RUN/pictures or `folder`; returns their paths.
 
     Raises TrainingError for an empty run.
     """
-    figures = {"losses": loss_figure(run), "rates": rate_curves_figure(run)}
+    figures = {"losses": loss_figure(run), "rate_curves": rate_curves_figure(run)}
     return write_figures(figures, folder or run / "pictures")
 
 

@@ -65,7 +65,10 @@ def test_rates_are_drawn_from_the_first_layer_to_the_last(tmp_path: Path) -> Non
 
 def test_plotting_a_run_writes_both_pictures(tmp_path: Path) -> None:
     paths = plot_run(run(tmp_path, ("total", *RATES)))
-    assert [path.relative_to(tmp_path).as_posix() for path in paths] == ["pictures/losses.png", "pictures/rates.png"]
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
+        "pictures/losses.png",
+        "pictures/rate_curves.png",
+    ]
     for path in paths:
         with Image.open(path) as picture:
             assert min(picture.size) > 200 and len(picture.convert("L").getcolors(256) or range(257)) > 2

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from neurogen.neurons import IF, LIF, PLIF, Gate
+from neurogen.neurons.delayed_reset import DelayedReset
 from neurogen.plots.activity import watched_neurons
 
 
@@ -44,6 +45,18 @@ def test_a_neuron_fires_exactly_where_its_membrane_is_at_the_threshold(neuron: n
     assert torch.equal(before >= neuron.v_threshold, spikes.bool())
     assert 0 < spikes.mean() < 1
     assert torch.allclose(after[-1], neuron.v, atol=1e-6)
+
+
+def test_a_late_reset_takes_the_threshold_one_step_after_the_spike() -> None:
+    neuron, given = DelayedReset(beta=0.5), [1.5, 1.5, 0.0, 1.0, 2.0]
+    with torch.no_grad(), watched_neurons(nn.Sequential(neuron)) as found:
+        spikes = neuron(torch.tensor(given).view(5, 1, 1))
+    u, expected = 0.0, []
+    for x in given:
+        u = 0.5 * u + x - (u > 1)
+        expected.append(u)
+    assert found["0"].membranes()[0].flatten().tolist() == expected
+    assert spikes.flatten().tolist() == [float(u > 1) for u in expected] == [1, 1, 0, 0, 1]
 
 
 def test_watching_changes_no_output_and_leaves_no_hook() -> None:
