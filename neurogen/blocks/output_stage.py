@@ -22,6 +22,8 @@ from neurogen.full_precision import full_precision, wide
 from neurogen.neurons import make_neuron
 from neurogen.neurons.integrator import Integrator
 
+EMPTY = -3.0  # sigmoid(-3) = 0.05: most cells of a recording's frames have no event
+
 
 @dataclass(frozen=True)
 class UnitRange:
@@ -52,6 +54,8 @@ class OutputStage(nn.Module):
         super().__init__()
         self.event, self.steps = config.makes_recordings, config.model.steps
         self.layer = nn.ConvTranspose2d(config.model.widths[-1], config.data.channels, 4, 2, 1)
+        if self.event and config.system != "sgan":
+            nn.init.constant_(self.layer.bias, EMPTY)  # type: ignore[arg-type]
 
     def forward(self, spikes: Tensor) -> Tensor:
         """What a discriminator sees."""

@@ -171,6 +171,12 @@ def test_recordings_reach_from_nothing_to_the_peak() -> None:
     assert judge.present(counts)[:, 0, 0, 0, 0].tolist() == [0.0, 0.5, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("system", ["swgan", "sgad"])
+def test_fresh_generators_of_recordings_make_nearly_empty_frames(system: str) -> None:
+    generator = Generator(gan_config(system, event=True, peak=3.0)).eval()
+    assert generator.decode(generator.draw(uniforms(generator))).mean() < 0.2 * 3.0  # without: half of the peak
+
+
 def test_recordings_scaled_each_by_itself_are_seen_as_images_are() -> None:
     config = parse_config(
         {
