@@ -23,7 +23,7 @@ WATCHED = 64  # samples
 LEAST_PAIRWISE = 0.5
 LEAST_ENTROPY = 0.5  # three of ten classes, equally frequent, have 0.48
 FIGURES = ("pairwise", "class_entropy", "collapsed")
-ADVICE = "lower train.lr, or take losses.kind=hinge and model.discriminator.norm=spectral"
+ADVICE = "lower train.lr, or take losses.kind=hinge, model.discriminator.norm=spectral and losses.spread"
 
 
 @dataclass(frozen=True)
