@@ -91,7 +91,8 @@ def test_both_halves_of_a_small_gan_learn_for_two_steps(name: str) -> None:
     generator, judge, kind = make_network(config), make_discriminator(config), config.losses.kind
     side, channels = config.data.resolution, config.data.channels
     time = (config.model.steps,) if config.makes_recordings else ()
-    real = judge.present(torch.rand(8, *time, channels, side, side))
+    brightest = config.model.peak if config.makes_recordings else 1.0
+    real = judge.present(brightest * torch.rand(8, *time, channels, side, side))
     labels = torch.arange(8) if config.model.classes else None
 
     def made() -> torch.Tensor:
