@@ -162,7 +162,7 @@ def parse_config(values: dict[str, Any], source: str = "configuration") -> Confi
     """Check a dictionary of settings and return the configuration it describes; raises ConfigError."""
     system = values.get("system")
     if not isinstance(system, str) or system not in SYSTEMS:
-        raise ConfigError(f"{source}: expected system to be {' or '.join(SYSTEMS)}, got {shown(system)}")
+        raise ConfigError(f"{source}: expected system to be one of {', '.join(SYSTEMS)}, got {shown(system)}")
     try:
         return SYSTEMS[system].model_validate(values)
     except ValidationError as error:
