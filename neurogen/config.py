@@ -55,6 +55,7 @@ __all__ = [
     "dump_config",
     "load_config",
     "parse_config",
+    "plain_settings",
 ]
 
 
@@ -171,7 +172,12 @@ def parse_config(values: dict[str, Any], source: str = "configuration") -> Confi
 
 def dump_config(config: Config) -> str:
     """The configuration as YAML that `load_config` reads back to an equal object."""
-    return yaml.safe_dump({"system": config.system, **config.model_dump(mode="json")}, sort_keys=False)
+    return yaml.safe_dump(plain_settings(config), sort_keys=False)
+
+
+def plain_settings(config: Config) -> dict[str, Any]:
+    """The configuration as plain values, which system it is first."""
+    return {"system": config.system, **config.model_dump(mode="json")}
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

@@ -37,10 +37,12 @@ def model_card(description: dict[str, Any]) -> str:
     two_stages = "first_stage" in description
     config, prior = description["first_stage" if two_stages else "network"], description["prior"]
     data, name = description["data"], config["data"]["name"]
+    kind = "A" if config["system"] == "vae" else "A spiking"
     lines = [
         f"# {config['system']} on {name}",
         "",
-        f"Made with neurogen: {SYSTEMS[config['system']]}" + (_stages(config, prior) if two_stages else "."),
+        f"{kind} generative model made with neurogen: {SYSTEMS[config['system']]}"
+        + (_stages(config, prior) if two_stages else "."),
         "",
         f"- data: {name}, {sum(data['label_counts'])} training items, {len(data['classes'])} classes",
         f"- time steps: {config['model']['steps']}" + (f"; codes: {_codes(config['codebook'])}" if two_stages else ""),

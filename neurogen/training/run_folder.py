@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from event_tools.atomic import replacing
-from neurogen.config import Config, PriorConfig, StageOneConfig, dump_config, load_config
+from neurogen.config import Config, PriorConfig, StageOneConfig, dump_config, load_config, plain_settings
 from neurogen.plain_yaml import parse_yaml
 from neurogen.training.errors import TrainingError
 
@@ -38,7 +38,7 @@ def open_run(run: Path, config: Config, resume: bool) -> bool:
         raise TrainingError(f"expected {run} to be a run to go on with, it has no config.yaml; take another name")
     if saved.is_file():
         before = load_config(saved)
-        difference = _first_difference(before.model_dump(mode="json"), config.model_dump(mode="json"))
+        difference = _first_difference(plain_settings(before), plain_settings(config))
         if difference is not None:
             key, old, new = difference
             raise TrainingError(
