@@ -29,7 +29,9 @@ from neurogen.neurons import make_neuron
 from neurogen.neurons.integrator import Integrator
 
 SLOPE = 0.2  # of leaky ReLU
-GAIN = 6.0  # of currents, where nothing else makes them large enough to fire: 4 to 17 % of neurons do at first
+GAIN = (
+    6.0  # of currents, where nothing else makes them large enough to fire; with it every stage does at first, by test
+)
 
 
 class Discriminator(nn.Module):

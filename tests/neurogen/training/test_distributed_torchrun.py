@@ -16,6 +16,9 @@ import pytest
 import torch
 
 from neurogen.config import Config, dump_config
+from neurogen.model import load
+from tests.neurogen.data.image_sets import mnist
+from tests.neurogen.systems import small_config
 from tests.neurogen.training.runs import prior_run_config, stage1_config
 from tests.neurogen.training.test_several_processes_docs import recorded, slurm_job
 from tests.neurogen.training.together import CLOSE, both, folder_bytes, run_two
@@ -70,6 +73,14 @@ def test_a_run_of_two_processes_that_is_stopped_goes_on_bitwise(
         torch.load(tmp_path / name / "checkpoints" / "step_00000120.pt", weights_only=True) for name in ("whole", "cut")
     ]
     assert ends[0]["processes"] == ends[1]["processes"] == 2
+
+
+@pytest.mark.parametrize("system", ["fsvae", "fsvae-rate", "sae", "swgan", "sgad"])
+def test_two_processes_train_every_system_of_one_network(tmp_path: Path, system: str) -> None:
+    (tmp_path / "config.yaml").write_text(dump_config(small_config(system, mnist(tmp_path / "images", 40))))
+    finish(torchrun("train", str(tmp_path / "config.yaml"), "--out", str(tmp_path / "run")))  # weights must stay equal
+    assert load(tmp_path / "run").generates
+    assert torch.load(tmp_path / "run" / "checkpoints" / "step_00000004.pt", weights_only=True)["processes"] == 2
 
 
 def test_two_processes_sample_the_same_folder(finished: Path, tmp_path: Path) -> None:
