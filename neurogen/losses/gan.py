@@ -27,11 +27,6 @@ from neurogen.processes import count_of_rows
 Kind = Literal["wasserstein", "bce", "hinge"]
 
 
-def discriminator_loss(kind: Kind, real: Tensor, fake: Tensor) -> Tensor:
-    """A scalar, from scores of real items and of generated ones that carry no gradient to their generator."""
-    return real_loss(kind, real) + fake_loss(kind, fake)
-
-
 def real_loss(kind: Kind, real: Tensor) -> Tensor:
     """The part of a discriminator's loss that its scores of real items make."""
     if kind == "wasserstein":

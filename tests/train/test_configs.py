@@ -102,7 +102,7 @@ def test_both_halves_of_a_small_gan_learn_for_two_steps(name: str) -> None:
         return real_loss(kind, judge(real, labels)) + fake_loss(kind, judge(made().detach(), labels))
 
     learns_in_two_steps(generator, lambda: generator_loss(kind, judge(made(), labels)))
-    learns_in_two_steps(judge, judged)
+    learns_in_two_steps(judge, judged, 0.85)  # hinge on both halves cancels at the last bias
 
 
 @pytest.mark.parametrize("name", [name for name in SMALL if name.startswith(("tts_vqvae", "prior"))])
@@ -133,7 +133,7 @@ def test_a_small_configuration_learns_for_two_steps(name: str) -> None:
     learns_in_two_steps(network, loss)
 
 
-def learns_in_two_steps(network: torch.nn.Module, loss: Callable[[], torch.Tensor]) -> None:
+def learns_in_two_steps(network: torch.nn.Module, loss: Callable[[], torch.Tensor], share: float = 0.9) -> None:
     learnt = [p for p in network.parameters() if p.requires_grad]  # a bias before batch norm has no gradient
     optimiser = torch.optim.Adam(learnt, 1e-3)
     before = [p.detach().clone() for p in learnt]
@@ -144,4 +144,4 @@ def learns_in_two_steps(network: torch.nn.Module, loss: Callable[[], torch.Tenso
         optimiser.step()
     assert torch.isfinite(value)
     moved = [not torch.equal(a, b) for a, b in zip(before, learnt, strict=True)]
-    assert sum(moved) > 0.85 * len(moved)  # hinge on both halves cancels at a last bias
+    assert sum(moved) > share * len(moved)

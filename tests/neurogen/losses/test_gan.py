@@ -10,9 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from neurogen.losses.adversarial import squared_slope
-from neurogen.losses.gan import discriminator_loss, generator_loss, spread_loss
+from neurogen.losses.gan import Kind, fake_loss, generator_loss, real_loss, spread_loss
 
 REAL, FAKE = torch.tensor([0.5, 2.0, -1.0]), torch.tensor([-3.0, 0.0, 0.4])
+
+
+def discriminator_loss(kind: Kind, real: Tensor, fake: Tensor) -> Tensor:
+    return real_loss(kind, real) + fake_loss(kind, fake)
 
 
 def test_wasserstein_has_the_sign_of_the_release() -> None:

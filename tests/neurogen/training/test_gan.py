@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from neurogen.losses.gan import discriminator_loss, generator_loss
+from neurogen.losses.gan import fake_loss, generator_loss, real_loss
 from neurogen.model import load
 from neurogen.models.discriminators import make_discriminator
 from neurogen.models.gan import Generator
@@ -65,7 +65,7 @@ def test_a_step_is_that_of_a_plain_loop_with_two_forwards(kind: str, images: Pat
         x = judge.present(system.run_items.train.batch(index.numpy()))
         scores = judge(x), judge(generator.judged(latents).detach())
         optimisers[1].zero_grad()
-        discriminator_loss(kind, *scores).backward()  # type: ignore[arg-type]
+        (real_loss(kind, scores[0]) + fake_loss(kind, scores[1])).backward()  # type: ignore[arg-type]
         optimisers[1].step()
         optimisers[0].zero_grad()
         generator_loss(kind, judge(generator.judged(latents))).backward()  # type: ignore[arg-type]
